@@ -1,0 +1,381 @@
+// One run: a world made from a seed, a broker in it, two phases. In the first there are faults; then all heal, and what
+// was promised must arrive within a bound. At the end, with everybody gone, every pool must be whole.
+
+import { Event } from "../src/events";
+import { Broker, type PoolReport } from "../src/index";
+import { Client, type Surroundings } from "./client";
+import { VirtualClock } from "./clock";
+import { homeClients } from "./home";
+import { eventNames } from "./names";
+import { Network } from "./network";
+import { limitsOf, type Options } from "./options";
+import { Violation } from "./oracle/model";
+import { type Observer, Oracle } from "./oracle/oracle";
+import type { PublishPacket } from "./packets";
+import { drawPersonality, healed, type Personality, PLAIN } from "./personality";
+import { Random } from "./random";
+import { Recorder, type Timeline } from "./timeline";
+import { type FreePools, Trace } from "./trace";
+import { Workload } from "./workload";
+
+/** How long it may take until all is delivered when faults are over, ms. */
+const DRAIN = 240_000;
+/** A broker that takes more steps than this in one tick never rests. */
+const MOST_STEPS = 20_000;
+
+export interface RunOptions {
+  /** Lines of the trace that a failure shows. */
+  traceLines?: number;
+  print?: (line: string) => void;
+  /** Looks at the broker's memory; throws. */
+  audit?: (broker: Broker) => void;
+  /** Every how many ticks; default 1. */
+  auditEvery?: number;
+}
+
+export interface Result {
+  seed: number;
+  options: Options;
+  hash: string;
+  /** Virtual, ms. */
+  milliseconds: number;
+  packetsIn: number;
+  packetsOut: number;
+  faults: Record<string, number>;
+  events: Record<string, number>;
+  /** Which limit or cause came with an event, as "event value". */
+  details: Record<string, number>;
+  counters: Record<string, number>;
+  pools: PoolReport[];
+  timeline: Timeline;
+  failure: Failure | undefined;
+}
+
+export interface Failure {
+  kind: "oracle" | "audit" | "crash";
+  message: string;
+  stack: string;
+  trace: string[];
+}
+
+class AuditFailure extends Error {}
+
+export class Simulation implements Surroundings, Observer {
+  readonly broker: Broker;
+  readonly clock: VirtualClock;
+  readonly network: Network;
+  readonly oracle: Oracle;
+  readonly trace: Trace;
+  readonly clients: Client[] = [];
+  readonly recorder: Recorder;
+  readonly faults: Record<string, number> = {};
+  readonly events: Record<string, number> = {};
+  readonly details: Record<string, number> = {};
+  #phase: "faults" | "healing" = "faults";
+  readonly #free: FreePools = { blocks: 0, messages: 0, deliveries: 0 };
+  readonly #random: Random;
+  readonly #workload: Workload;
+  readonly #initial: PoolReport[];
+  #healedAt = 0;
+  #ticks = 0;
+
+  constructor(
+    readonly seed: number,
+    readonly options: Options,
+    readonly run: RunOptions,
+  ) {
+    const random = new Random(seed ^ 0x5eed);
+    const limits = limitsOf(options);
+    this.#random = random.fork();
+    this.clock = new VirtualClock(options.clockStart);
+    this.network = new Network({ ...options }, limits.connections, random.fork());
+    this.trace = new Trace(run.traceLines ?? 0, run.print);
+    const log = { event: (code: Event, a: number, b: number) => this.oracle.event(code, a, b) };
+    this.broker = new Broker(limits, { transport: this.network, clock: this.clock, log }, random.next());
+    this.oracle = new Oracle(this.broker, this);
+    this.network.start(this.broker, this.oracle);
+    this.#initial = this.broker.pools();
+    this.recorder = new Recorder(seed, options, this.broker);
+    this.#workload = new Workload(options, limits, random.fork());
+    this.clients.push(...this.#makeClients(random));
+  }
+
+  #makeClients(random: Random): Client[] {
+    if (this.options.world === "home") return homeClients(this, random, this.#workload);
+    const clients: Client[] = [];
+    for (let i = 1; i <= this.options.clients; i++) {
+      const own = random.fork();
+      const message = (): ReturnType<Workload["message"]> => this.#workload.message(5);
+      clients.push(new Client(`c${i}`, drawPersonality(this.options, own, `c${i}`, message), this, own));
+    }
+    return clients;
+  }
+
+  /** Runs to the end. Never throws. */
+  result(): Result {
+    let failure: Failure | undefined;
+    try {
+      this.#runFaults();
+      this.#runHealing();
+      this.#runEnd();
+    } catch (error) {
+      failure = this.#failure(error as Error);
+    }
+    const { seed, options } = this;
+    const counters = this.broker.counters();
+    return {
+      seed,
+      options,
+      hash: this.trace.hash,
+      milliseconds: this.clock.milliseconds,
+      packetsIn: this.recorder.packetsIn,
+      packetsOut: this.recorder.packetsOut,
+      faults: this.faults,
+      events: this.events,
+      details: this.details,
+      counters,
+      pools: this.broker.pools(),
+      timeline: this.recorder.timeline(
+        this.clock.milliseconds,
+        this.#healedAt || this.clock.milliseconds,
+        this.clients,
+      ),
+      failure,
+    };
+  }
+
+  #failure(error: Error): Failure {
+    const kind = error instanceof Violation ? "oracle" : error instanceof AuditFailure ? "audit" : "crash";
+    return { kind, message: error.message, stack: error.stack ?? "", trace: this.trace.last() };
+  }
+
+  // Phases
+
+  #runFaults(): void {
+    const end = this.options.seconds * 1000;
+    while (this.clock.milliseconds < end) {
+      this.#injectFaults();
+      this.#tick();
+    }
+  }
+
+  #runHealing(): void {
+    this.#phase = "healing";
+    this.#healedAt = this.clock.milliseconds;
+    this.network.heal();
+    for (const client of this.clients) client.heal();
+    const end = this.#healedAt + DRAIN;
+    while (!this.#isDrained()) {
+      this.#tick();
+      if (this.clock.milliseconds > end)
+        throw new Violation(`not at rest ${DRAIN / 1000} s after all healed: ${this.#unfinished()}`);
+    }
+  }
+
+  #isDrained(): boolean {
+    return this.clients.every(({ isDone }) => isDone) && this.network.openCount + this.network.waitingCount === 0;
+  }
+
+  #unfinished(): string {
+    const left = this.clients.find(({ isDone }) => !isDone);
+    if (left === undefined) return `${this.network.openCount} connections are open`;
+    const why =
+      this.leftFor(left.id) || (left.isConnected ? "its own messages are not acknowledged" : "it can't connect");
+    return `${left.name}: ${why}`;
+  }
+
+  /** Retained messages are cleared, sessions expire, and all memory must be free again. */
+  #runEnd(): void {
+    const janitor = new Client("janitor", this.#janitor(), this, this.#random.fork());
+    this.clients.push(janitor);
+    janitor.heal();
+    const end = this.clock.milliseconds + DRAIN;
+    while (!janitor.isDone || this.oracle.model.sessions.size > 0 || this.network.openCount > 0) {
+      this.#tick();
+      if (this.clock.milliseconds < end) continue;
+      const [session] = this.oracle.model.sessions.values();
+      throw new Violation(session ? `the session of ${session.id} is still there` : `no end: ${this.#unfinished()}`);
+    }
+    for (let i = 0; i < 3; i++) this.#tick();
+    const now = this.broker.pools();
+    this.#initial.forEach(({ name, free }, i) => {
+      if (now[i].free !== free) throw new Violation(`${name}: ${now[i].free} free at the end, ${free} at the start`);
+    });
+    if (this.broker.connectionCount !== 0) throw new Violation("connections are counted at the end");
+  }
+
+  #janitor(): Personality {
+    return {
+      ...PLAIN,
+      traits: ["janitor"],
+      version: 5,
+      clientId: "janitor",
+      isLoyal: true,
+      connect: (clientId, clean) => ({
+        cmd: "connect",
+        clientId,
+        clean,
+        protocolVersion: 5,
+        protocolId: "MQTT",
+        keepalive: 0,
+        properties: { sessionExpiryInterval: 0 },
+      }),
+      greetings: () =>
+        [...this.oracle.model.retained.keys()].map((topic) => ({
+          cmd: "publish",
+          topic,
+          payload: Buffer.alloc(0),
+          qos: 0,
+          retain: true,
+          dup: false,
+        })),
+      heal: healed,
+    };
+  }
+
+  // One tick
+
+  #tick(): void {
+    const { clock, network, options, broker, oracle } = this;
+    clock.advance(options.tick);
+    oracle.tick(clock.elapsed);
+    const now = clock.milliseconds;
+    network.tick(now);
+    for (const client of this.clients) client.tick(now);
+    const most = this.#phase === "faults" && options.stepsPerTick > 0 ? options.stepsPerTick : MOST_STEPS;
+    for (let steps = 1; ; steps++) {
+      const more = broker.step();
+      oracle.stepped();
+      if (!more || steps >= most) {
+        if (more && steps >= MOST_STEPS) throw new Violation(`no rest after ${MOST_STEPS} steps`);
+        break;
+      }
+    }
+    this.recorder.tick(now);
+    const { audit, auditEvery = 1 } = this.run;
+    if (audit === undefined || ++this.#ticks % auditEvery !== 0) return;
+    try {
+      audit(broker);
+    } catch (error) {
+      throw Object.assign(new AuditFailure((error as Error).message), { stack: (error as Error).stack });
+    }
+  }
+
+  #injectFaults(): void {
+    const { options, clock } = this;
+    const random = this.#random;
+    const perTick = options.tick; // of 1,000,000 ms
+    if (random.chance(options.clockBack, 10_000)) {
+      clock.stepBack(random.skewed(10_000));
+      this.fault("clock back", "");
+    }
+    for (const client of this.clients) {
+      if (client.stream === undefined) continue;
+      if (random.chance(options.resets * perTick, 1_000_000)) client.drop("reset");
+      else if (random.chance(options.ends * perTick, 1_000_000)) client.drop("end");
+      else if (random.chance(options.halfOpens * perTick, 1_000_000)) client.drop("half-open");
+      else if (random.chance(options.stalls * perTick, 1_000_000))
+        client.stall(clock.milliseconds + random.skewed(8000));
+      else if (random.chance(options.aging * perTick, 1_000_000)) this.#age(client);
+    }
+  }
+
+  /** A session's Packet Identifiers come round again: as if tens of thousands of messages had been sent and finished. */
+  #age(client: Client): void {
+    const session = this.oracle.model.sessions.get(client.id);
+    if (session === undefined || session.flights.length === 0) return;
+    const { packetId } = this.#random.pick(session.flights);
+    const { layout, sessions } = this.broker;
+    layout.u16[sessions.nextId + session.row] = packetId;
+    layout.u16[sessions.freeIds + session.row] = 0;
+    this.fault("aging", client.name);
+  }
+
+  // Surroundings
+
+  connect(version: number): ReturnType<Network["connect"]> {
+    return this.network.connect(version);
+  }
+
+  reset(stream: Parameters<Network["reset"]>[0]): void {
+    this.network.reset(stream);
+  }
+
+  halfOpen(stream: Parameters<Network["reset"]>[0]): void {
+    this.network.halfOpen(stream);
+  }
+
+  freed(stream: Parameters<Network["reset"]>[0]): void {
+    this.network.freed(stream);
+  }
+
+  message(client: Client): ReturnType<Workload["message"]> {
+    return this.#workload.message(client.version);
+  }
+
+  subscriptions(client: Client): ReturnType<Workload["subscriptions"]> {
+    return this.#workload.subscriptions(client);
+  }
+
+  malformed(client: Client): Buffer {
+    return this.#workload.malformed(client.version);
+  }
+
+  leftFor(id: string): string {
+    return this.oracle.leftFor(id);
+  }
+
+  mayRepeat({ version }: Client, { topic, payload }: PublishPacket): boolean {
+    const { limits } = this.broker;
+    if (version !== 5 && limits.refuse311 === "close") return false;
+    return payload.length + topic.length + 200 < limits.packetBytes;
+  }
+
+  hasSession(id: string): boolean {
+    return this.oracle.model.sessions.has(id);
+  }
+
+  fault(kind: string, client: string): void {
+    if (this.#phase !== "faults") return;
+    this.faults[kind] = (this.faults[kind] ?? 0) + 1;
+    this.recorder.fault(this.clock.milliseconds, kind, client);
+  }
+
+  // Observer
+
+  packet(connection: number, direction: "in" | "out", name: string, id: number): void {
+    this.recorder.packet(direction);
+    this.#trace(connection, direction, name, id);
+  }
+
+  event(code: Event, a: number, b: number): void {
+    const name = eventNames[code];
+    this.events[name] = (this.events[name] ?? 0) + 1;
+    if (code !== Event.Opened && code !== Event.Connected && code !== Event.SessionEnded) {
+      const detail = `${name} ${b}`;
+      this.details[detail] = (this.details[detail] ?? 0) + 1;
+    }
+    this.recorder.event(code);
+    this.#trace(a, "*", `${name} ${b}`, 0);
+  }
+
+  delivered(latency: number): void {
+    this.recorder.delivered(latency);
+  }
+
+  accepted(): void {
+    this.recorder.accepted();
+  }
+
+  #trace(connection: number, direction: string, text: string, id: number): void {
+    const free = this.#free;
+    free.blocks = this.broker.blocks.pool.free;
+    free.messages = this.broker.messages.pool.free;
+    free.deliveries = this.broker.outbox.pool.free;
+    this.trace.add(this.clock.milliseconds, connection, direction, text, id, free);
+  }
+}
+
+export function simulate(seed: number, options: Options, run: RunOptions = {}): Result {
+  return new Simulation(seed, options, run).result();
+}

@@ -1,0 +1,100 @@
+// Packets of a Packet Identifier, a Reason Code and properties: PUBACK, PUBREC, PUBREL, PUBCOMP [sections 3.4 to 3.7];
+// and DISCONNECT and AUTH [sections 3.14, 3.15], which have no Packet Identifier.
+
+import { readU16, readVariable } from "./bytes";
+import { PacketType, Property, ReasonCode, Version } from "./constants";
+import type { PropertyReader } from "./properties";
+
+export class AcknowledgementReader {
+  packetId = 0;
+  reasonCode: ReasonCode = ReasonCode.Success;
+  sessionExpiry = 0;
+  hasSessionExpiry = false;
+  readonly #u8: Uint8Array;
+  readonly #properties: PropertyReader;
+
+  constructor(u8: Uint8Array, properties: PropertyReader) {
+    this.#u8 = u8;
+    this.#properties = properties;
+  }
+
+  /** Reads a body of `length` bytes at `at`. Returns Success, Malformed Packet or Protocol Error. */
+  read(at: number, length: number, type: PacketType, version: Version): ReasonCode {
+    const u8 = this.#u8;
+    const end = at + length;
+    this.reasonCode = ReasonCode.Success;
+    this.hasSessionExpiry = false;
+    if (type !== PacketType.DISCONNECT && type !== PacketType.AUTH) {
+      if (length < 2) return ReasonCode.MalformedPacket;
+      this.packetId = readU16(u8, at);
+      if (this.packetId === 0) return ReasonCode.ProtocolError;
+      at += 2;
+    }
+    if (at === end) return ReasonCode.Success;
+    if (version !== Version.V5_0) return ReasonCode.MalformedPacket;
+    this.reasonCode = u8[at++];
+    if (!isReasonCodeOf(this.reasonCode, type)) return ReasonCode.ProtocolError;
+    if (at === end) return ReasonCode.Success;
+    const integer = readVariable(u8, at, end);
+    at += integer & 7;
+    if (integer <= 0 || at + (integer >> 3) !== end) return ReasonCode.MalformedPacket;
+    this.#properties.seen = 0;
+    while (at < end) {
+      at = this.#properties.read(at, end, type);
+      if (at === 0) return this.#properties.error;
+      if (this.#properties.id === Property.SessionExpiryInterval) {
+        this.sessionExpiry = this.#properties.value;
+        this.hasSessionExpiry = true;
+      }
+      // Only a server refers a client to another one [section 3.14.2.2.5].
+      if (this.#properties.id === Property.ServerReference && type === PacketType.DISCONNECT) {
+        return ReasonCode.ProtocolError;
+      }
+    }
+    return ReasonCode.Success;
+  }
+}
+
+/** Whether a sender of `type` may use the Reason Code [5.0 table 2-6]. */
+function isReasonCodeOf(code: ReasonCode, type: PacketType): boolean {
+  switch (type) {
+    case PacketType.PUBACK:
+    case PacketType.PUBREC:
+      return (
+        code === ReasonCode.Success ||
+        code === ReasonCode.NoMatchingSubscribers ||
+        code === ReasonCode.UnspecifiedError ||
+        code === ReasonCode.ImplementationSpecificError ||
+        code === ReasonCode.NotAuthorized ||
+        code === ReasonCode.TopicNameInvalid ||
+        code === ReasonCode.PacketIdentifierInUse ||
+        code === ReasonCode.QuotaExceeded ||
+        code === ReasonCode.PayloadFormatInvalid
+      );
+    case PacketType.PUBREL:
+    case PacketType.PUBCOMP:
+      return code === ReasonCode.Success || code === ReasonCode.PacketIdentifierNotFound;
+    case PacketType.AUTH:
+      return (
+        code === ReasonCode.Success || code === ReasonCode.ContinueAuthentication || code === ReasonCode.ReAuthenticate
+      );
+    case PacketType.DISCONNECT:
+      return code === ReasonCode.Success || code === ReasonCode.DisconnectWithWill || isDisconnectError(code);
+    default:
+      return true;
+  }
+}
+
+function isDisconnectError(code: ReasonCode): boolean {
+  return (
+    code >= ReasonCode.UnspecifiedError &&
+    code <= ReasonCode.WildcardSubscriptionsNotSupported &&
+    code !== ReasonCode.UnsupportedProtocolVersion &&
+    code !== ReasonCode.ClientIdentifierNotValid &&
+    code !== ReasonCode.BadUserNameOrPassword &&
+    code !== ReasonCode.ServerUnavailable &&
+    code !== ReasonCode.Banned &&
+    code !== ReasonCode.PacketIdentifierInUse &&
+    code !== ReasonCode.PacketIdentifierNotFound
+  );
+}

@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { mutations } from "../../sim/mutations";
+import { apply, patching } from "../../sim/patches";
+
+test("every mutation matches exactly once", () => {
+  expect(() => patching(process.cwd(), mutations)).not.toThrow();
+});
+
+test("a patch that does not match exactly once is refused", () => {
+  const patch = { file: "a.ts", find: "x", replace: "y" };
+  expect(apply("axb", [patch])).toBe("ayb");
+  expect(() => apply("ab", [patch])).toThrow("0 matches");
+  expect(() => apply("xx", [patch])).toThrow("2 matches");
+});

@@ -1,0 +1,3 @@
+import { malformed } from "./malformed";
+
+malformed(150);

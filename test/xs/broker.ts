@@ -1,0 +1,77 @@
+// The broker on a port of the loopback, in the machine that midge-xs was told to be:
+//
+//   midge-xs broker.js PRESET MILLISECONDS
+//
+// prints "port N", and "control N": whoever connects there ends it. It ends by itself after so many milliseconds. At the
+// end it prints what was allocated since it was started and collected, as one line of JSON.
+
+import { Broker, type PresetName, presets } from "../../src/index";
+import { host } from "./host";
+import { TcpTransport } from "./tcp-transport";
+
+const { slots, chunks, collections } = host;
+const clock = { now: host.now, wall: () => 0 };
+const log = { event: () => {} };
+
+let broker: Broker;
+let transport: TcpTransport;
+let listener = -1;
+let control = -1;
+let endsAt = 0;
+let isReady = false;
+let slotsBefore = 0;
+let chunksBefore = 0;
+let collectionsBefore = 0;
+
+function main(): void {
+  const [preset, milliseconds] = host.args;
+  const limits = presets[preset as PresetName];
+  transport = new TcpTransport(limits.connections);
+  broker = new Broker({ ...limits }, { transport, clock, log }, 12345);
+  listener = host.tcpListen(0);
+  control = host.tcpListen(0);
+  endsAt = host.now() + Number(milliseconds);
+  host.print(`control ${host.tcpPort(control)}`);
+  host.print(`port ${host.tcpPort(listener)}`);
+}
+
+function poll(): boolean {
+  if (!isReady) begin();
+  transport.poll(broker, listener);
+  let more = true;
+  for (let steps = 0; more && steps < 100; steps++) more = broker.step();
+  if (host.tcpAccept(control) >= 0 || host.now() - endsAt >= 0) {
+    report();
+    return false;
+  }
+  if (!more) host.wait(5);
+  return true;
+}
+
+/** Before the first packet, and after all that was garbage from the start is gone. */
+function begin(): void {
+  isReady = true;
+  host.collect();
+  slotsBefore = slots();
+  chunksBefore = chunks();
+  collectionsBefore = collections();
+}
+
+function report(): void {
+  const slotsAfter = slots();
+  const chunksAfter = chunks();
+  const collectionsAfter = collections();
+  const counters = broker.counters();
+  host.print(
+    `report ${JSON.stringify({
+      slots: slotsAfter - slotsBefore,
+      chunks: chunksAfter - chunksBefore,
+      collections: collectionsAfter - collectionsBefore,
+      peakStack: host.peakStack(),
+      accepted: transport.accepted,
+      counters,
+    })}`,
+  );
+}
+
+Object.assign(globalThis, { main, poll });

@@ -1,0 +1,26 @@
+import type { ChildProcess } from "node:child_process";
+
+export interface Ended {
+  code: number | string;
+  output: string;
+  errors: string;
+}
+
+export interface Run {
+  child: ChildProcess;
+  output: string;
+  errors: string;
+  ended: boolean;
+  done: Promise<Ended>;
+  line(prefix: string): Promise<string>;
+}
+
+export interface RunOptions {
+  /** Of midge-xs. */
+  options?: readonly string[];
+  /** Of the script. */
+  args?: readonly string[];
+}
+
+export function builtWidths(): ("32" | "64")[];
+export function start(bits: string, script: string, options?: RunOptions): Run;

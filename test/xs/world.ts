@@ -1,0 +1,365 @@
+// A broker, and clients that answer, in one machine: for programs that count what the core allocates and what it costs.
+// After the constructor nothing here allocates either.
+
+import { Broker } from "../../src/index";
+import type { Limits } from "../../src/memory/limits";
+import type { Clock, Log } from "../../src/ports";
+import { type Copy, LeanTransport, type Peer } from "../support/lean-transport";
+import { CONNECT, DISCONNECT, Packet, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL } from "./packet";
+
+export const CONNACK = 2;
+export const SUBACK = 9;
+export const UNSUBACK = 11;
+export const PINGRESP = 13;
+
+/** A clock that only the program moves. */
+class ManualClock implements Clock {
+  milliseconds = 1;
+  now(): number {
+    return this.milliseconds;
+  }
+  wall(): number {
+    return 0;
+  }
+}
+
+class CountingLog implements Log {
+  events = 0;
+  event(): void {
+    this.events++;
+  }
+}
+
+export interface WorldOptions {
+  readAhead: boolean;
+  copy: Copy;
+  /** Bytes that wait in one connection at most; default 512. */
+  upBytes?: number;
+}
+
+/** What a client is in the middle of reading. */
+const enum Reading {
+  Header = 0,
+  Length = 1,
+  Head = 2,
+  Rest = 3,
+}
+
+/** Bytes behind the fixed header that are looked at one by one: topic length of PUBLISH, Packet Identifier, code. */
+const HEAD_BYTES = 4;
+
+export class World implements Peer {
+  readonly broker: Broker;
+  readonly limits: Readonly<Limits>;
+  readonly transport: LeanTransport;
+  readonly clock = new ManualClock();
+  readonly log = new CountingLog();
+  /** What the clients send; a handler of theirs uses `answer`, so that one can be in the making. */
+  readonly packet: Packet;
+  private readonly answer = new Packet(8);
+  readonly connections: number;
+  /** Packets that came, by connection and type. */
+  private readonly counts: Int32Array;
+  /** The second byte behind the Packet Identifier, or of a CONNACK or DISCONNECT, by connection and type. */
+  private readonly codes: Uint8Array;
+  /** 1: the client acknowledges what it receives. */
+  private readonly answers: Uint8Array;
+  /** 1: it put something that the broker has not been told of. */
+  private readonly dirty: Uint8Array;
+  private anyDirty = false;
+  // Each client's reader
+  private readonly reading: Uint8Array;
+  private readonly header: Uint8Array;
+  private readonly remaining: Int32Array;
+  private readonly position: Int32Array;
+  private readonly idAt: Int32Array;
+  private readonly id: Int32Array;
+  private readonly pieces: Int32Array;
+  /** Set to know `stackAtStep`: says how many slots of stack are in use. */
+  measureStack: (() => number) | undefined;
+  /** The fewest slots of stack that were in use when the broker was called. */
+  stackAtStep = 0x7fffffff;
+  /** For controls: plant an object each time something is sent. */
+  plant = false;
+  private readonly planted: object[] = [{}];
+  /** Packets that the broker sent. */
+  sentPackets = 0;
+  private random = 1;
+
+  constructor(limits: Readonly<Limits>, options: WorldOptions) {
+    const { connections } = limits;
+    this.connections = connections;
+    this.transport = new LeanTransport(connections, options.upBytes ?? 512, options.readAhead, options.copy);
+    this.limits = limits;
+    this.packet = new Packet(limits.messageBytes + 400);
+    this.counts = new Int32Array((connections + 1) * 16);
+    this.codes = new Uint8Array((connections + 1) * 16);
+    this.answers = new Uint8Array(connections + 1);
+    this.dirty = new Uint8Array(connections + 1);
+    this.reading = new Uint8Array(connections + 1);
+    this.header = new Uint8Array(connections + 1);
+    this.remaining = new Int32Array(connections + 1);
+    this.position = new Int32Array(connections + 1);
+    this.idAt = new Int32Array(connections + 1);
+    this.id = new Int32Array(connections + 1);
+    this.pieces = new Int32Array(connections + 1);
+    this.transport.peer = this;
+    this.broker = new Broker({ ...limits }, { transport: this.transport, clock: this.clock, log: this.log }, 1);
+  }
+
+  // Streams
+
+  /** Opens a stream; returns its number, or 0 when none is free. */
+  open(): number {
+    for (let connection = 1; connection <= this.connections; connection++) {
+      if (this.transport.isOpen(connection)) continue;
+      this.transport.open(connection);
+      this.reading[connection] = Reading.Header;
+      this.answers[connection] = 1;
+      this.dirty[connection] = 0;
+      this.pieces[connection] = 0;
+      this.counts.fill(0, connection * 16, connection * 16 + 16);
+      this.broker.opened(connection, 0);
+      return connection;
+    }
+    return 0;
+  }
+
+  isOpen(connection: number): boolean {
+    return this.transport.isOpen(connection);
+  }
+
+  /** Packets of a type that came since the stream was opened. */
+  count(connection: number, type: number): number {
+    return this.counts[connection * 16 + type];
+  }
+
+  /** The code of the last packet of that type. */
+  code(connection: number, type: number): number {
+    return this.codes[connection * 16 + type];
+  }
+
+  setAnswers(connection: number, answers: boolean): void {
+    this.answers[connection] = answers ? 1 : 0;
+  }
+
+  /** The client ends or breaks the stream. */
+  lose(connection: number): void {
+    this.broker.closed(connection);
+    this.settle();
+  }
+
+  /** A pseudo-random number from 0 to `bound` - 1. */
+  draw(bound: number): number {
+    let x = this.random;
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    this.random = x;
+    return (x & 0x7fffffff) % bound;
+  }
+
+  // Sending
+
+  /** Sends `packet` whole and lets everybody come to rest. */
+  send(connection: number): void {
+    this.sendPieces(connection, 0x3fffffff);
+  }
+
+  /** Sends `packet` in pieces of 1 to `most` bytes, each of which is worked on before the next arrives. */
+  sendPieces(connection: number, most: number): void {
+    const { packet, transport, broker } = this;
+    let at = packet.at;
+    while (at < packet.end || transport.underway(connection) > 0) {
+      if (at < packet.end) at += transport.put(connection, packet.buffer, at, packet.end - at);
+      transport.arrive(connection, most > 0xffff ? most : 1 + this.draw(most));
+      if (!transport.isOpen(connection)) break;
+      broker.ready(connection);
+      this.settle();
+    }
+  }
+
+  /** The client takes `count` bytes from now on, any number for -1. */
+  grant(connection: number, count: number): void {
+    if (this.transport.grant(connection, count)) this.broker.ready(connection);
+  }
+
+  /** Lets the broker work, and the clients answer, until nothing waits. */
+  settle(): void {
+    const { broker } = this;
+    if (this.measureStack !== undefined) {
+      const stack = this.measureStack();
+      if (stack < this.stackAtStep) this.stackAtStep = stack;
+    }
+    for (let steps = 0; ; steps++) {
+      if (steps > 100000) throw new Error("no rest");
+      const more = broker.step();
+      if (this.anyDirty) this.tell();
+      else if (!more) return;
+    }
+  }
+
+  private tell(): void {
+    this.anyDirty = false;
+    for (let connection = 1; connection <= this.connections; connection++) {
+      if (this.dirty[connection] === 0) continue;
+      this.dirty[connection] = 0;
+      if (!this.transport.isOpen(connection)) continue;
+      this.transport.arrive(connection, 0x3fffffff);
+      this.broker.ready(connection);
+    }
+  }
+
+  // Receiving
+
+  sent(connection: number, memory: Uint8Array, at: number, count: number): void {
+    const end = at + count;
+    if (this.plant) this.planted[0] = {};
+    while (at < end) {
+      switch (this.reading[connection]) {
+        case Reading.Header:
+          this.header[connection] = memory[at++];
+          this.remaining[connection] = 0;
+          this.position[connection] = 0;
+          this.reading[connection] = Reading.Length;
+          break;
+        case Reading.Length: {
+          const byte = memory[at++];
+          const position = this.position[connection]++;
+          this.remaining[connection] |= (byte & 127) << (7 * position);
+          if (byte >= 128) break;
+          this.position[connection] = 0;
+          this.idAt[connection] = this.firstOfId(connection);
+          this.reading[connection] = Reading.Head;
+          if (this.remaining[connection] === 0) this.complete(connection);
+          break;
+        }
+        case Reading.Head: {
+          const position = this.position[connection]++;
+          this.headByte(connection, position, memory[at++]);
+          if (--this.remaining[connection] === 0) this.complete(connection);
+          else if (position >= this.idAt[connection] + HEAD_BYTES) this.reading[connection] = Reading.Rest;
+          else if (this.header[connection] >>> 4 === PUBLISH && position === 1) this.reading[connection] = Reading.Rest;
+          break;
+        }
+        default:
+          at = this.rest(connection, at, end);
+      }
+    }
+  }
+
+  /** Where the Packet Identifier begins, as far as it is known before the Topic Name's length was read. */
+  private firstOfId(connection: number): number {
+    return this.header[connection] >>> 4 === PUBLISH ? 0x7fff : 0;
+  }
+
+  private headByte(connection: number, position: number, byte: number): void {
+    const type = this.header[connection] >>> 4;
+    const first = this.idAt[connection];
+    if (type === PUBLISH && position < 2) {
+      if (position === 0) this.id[connection] = byte << 8;
+      else this.idAt[connection] = 2 + (this.id[connection] | byte);
+    } else if (position === first) this.id[connection] = byte << 8;
+    else if (position === first + 1) this.id[connection] |= byte;
+    if (position === (type === CONNACK ? 1 : type === DISCONNECT ? 0 : 2)) this.codes[connection * 16 + type] = byte;
+  }
+
+  /** Passes over a topic, a payload, what is not looked at; returns where it stopped. */
+  private rest(connection: number, at: number, end: number): number {
+    const waiting = end - at;
+    let count = this.remaining[connection];
+    if (this.header[connection] >>> 4 === PUBLISH && (this.header[connection] & 6) !== 0) {
+      const before = this.idAt[connection] - this.position[connection];
+      if (before === 0) {
+        this.reading[connection] = Reading.Head;
+        return at;
+      }
+      if (before > 0) count = before;
+    }
+    if (count > waiting) count = waiting;
+    this.position[connection] += count;
+    this.remaining[connection] -= count;
+    if (this.remaining[connection] === 0) this.complete(connection);
+    return at + count;
+  }
+
+  private complete(connection: number): void {
+    const header = this.header[connection];
+    const type = header >>> 4;
+    this.reading[connection] = Reading.Header;
+    this.counts[connection * 16 + type]++;
+    this.sentPackets++;
+    if (this.answers[connection] === 0) return;
+    if (type === PUBLISH) {
+      const qos = (header >>> 1) & 3;
+      if (qos > 0) this.acknowledge(connection, qos === 1 ? PUBACK : PUBREC);
+    } else if (type === PUBREC) this.acknowledge(connection, PUBREL);
+    else if (type === PUBREL) this.acknowledge(connection, PUBCOMP);
+  }
+
+  private acknowledge(connection: number, type: number): void {
+    const { answer } = this;
+    answer.acknowledgement(type, this.id[connection]);
+    if (this.transport.put(connection, answer.buffer, answer.at, 4) < 4) throw new Error("no room for an answer");
+    this.dirty[connection] = 1;
+    this.anyDirty = true;
+  }
+
+  closed(_connection: number): void {}
+
+  // Packets that every program needs
+
+  /** CONNECT of client `number`. `flags` without user name and password; no Keep Alive. */
+  connect(connection: number, version: number, number: number, flags: number, sessionExpiry: number): void {
+    const { packet } = this;
+    packet.begin();
+    packet.beginString();
+    if (version === 3) {
+      packet.u32(0x4d514973); // "MQIs"
+      packet.u16(0x6470); // "dp"
+    } else packet.u32(0x4d515454); // "MQTT"
+    packet.endString();
+    packet.u8(version);
+    packet.u8(flags);
+    packet.u16(0);
+    if (version === 5) {
+      packet.beginProperties();
+      if (sessionExpiry > 0) {
+        packet.u8(0x11);
+        packet.u32(sessionExpiry);
+      }
+      packet.endProperties();
+    }
+    packet.beginString();
+    packet.u8(0x63);
+    packet.digits(number);
+    packet.endString();
+    if ((flags & 4) !== 0) this.will(version);
+    packet.finish(CONNECT, 0);
+    this.send(connection);
+  }
+
+  private will(version: number): void {
+    const { packet } = this;
+    if (version === 5) {
+      packet.beginProperties();
+      packet.endProperties();
+    }
+    packet.beginString();
+    packet.word(1);
+    packet.slash();
+    packet.word(2);
+    packet.endString();
+    packet.beginString();
+    packet.fill(0x77, 20);
+    packet.endString();
+  }
+
+  /** Opens a stream and connects; throws when that fails. Returns the connection. */
+  client(version: number, number: number, clean = true): number {
+    const connection = this.open();
+    this.connect(connection, version, number, clean ? 2 : 0, clean ? 0 : 3600);
+    if (this.count(connection, CONNACK) !== 1 || this.code(connection, CONNACK) !== 0) throw new Error("no CONNACK");
+    return connection;
+  }
+}
