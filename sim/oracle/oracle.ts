@@ -243,7 +243,7 @@ export class Oracle implements Tap {
   /** How many bytes of a connection the broker has used. */
   #offset(connection: Connection): number {
     const { consumed } = connection.stream;
-    return connection === this.#current ? consumed - this.#broker.decoder.left : consumed;
+    return connection === this.#current ? consumed - this.#broker.decoder.input.left : consumed;
   }
 
   /** What was read by the connection at hand before is done with. */

@@ -1,6 +1,6 @@
 // What PUBACK, PUBREC, PUBREL and PUBCOMP have in common: a Packet Identifier, a Reason Code, a session.
 
-import { ReasonCode } from "../mqtt/constants";
+import { ReasonCode, Version } from "../mqtt/constants";
 import { Delivery, type Receipt } from "../session/qos";
 import type { Broker } from "./broker";
 
@@ -21,7 +21,8 @@ export function acknowledge(broker: Broker, connection: number): Delivery {
 export function answerUnknown(broker: Broker, connection: number, owed: Receipt): void {
   const { acknowledgement, inbox } = broker;
   const session = broker.sessionOf(connection);
-  if (!inbox.hasRoom(session, false, false)) return broker.end(connection, ReasonCode.ReceiveMaximumExceeded);
+  const isV5 = broker.protocolVersion(connection) === Version.V5_0;
+  if (!inbox.hasRoom(session, false, isV5)) return broker.end(connection, ReasonCode.ReceiveMaximumExceeded);
   inbox.add(session, acknowledgement.packetId, owed, ReasonCode.PacketIdentifierNotFound);
   broker.senders.push(connection);
 }

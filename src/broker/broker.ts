@@ -260,16 +260,18 @@ export class Broker {
     if (u8[connections.holds + connection] === 0) return;
     u8[connections.holds + connection] = 0;
     if (u8[connections.state + connection] === State.Free) return;
-    // What it sent meanwhile could not be read: its Keep Alive and the time for its packet begin anew.
+    // What it sent meanwhile could not be read: its Keep Alive and the time for its packet begin anew. That of CONNECT
+    // does not: a stream that never becomes a client may not stay.
     u32[connections.receivedAt + connection] = this.time.now;
-    u32[connections.beganAt + connection] = this.time.now;
+    if (u8[connections.state + connection] === State.Connected) u32[connections.beganAt + connection] = this.time.now;
     armConnection(this, connection);
   }
 
-  /** Whether a connection may be held (longer). */
+  /** Whether a connection may be held (longer). A CONNECT waits as long as it may take. */
   mayHold(connection: number): boolean {
     const { u8, u32 } = this.layout;
     const { connections, limits } = this;
+    if (u8[connections.state + connection] === State.Open) return true;
     if (u8[connections.holds + connection] === 0) return limits.holdMilliseconds > 0;
     return ((this.time.now - u32[connections.heldAt + connection]) | 0) < limits.holdMilliseconds;
   }

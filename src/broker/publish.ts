@@ -31,7 +31,6 @@ export function handlePublish(broker: Broker, connection: number): Hold | 0 {
   if (clears(broker, limit)) {
     dropIncoming(broker, connection);
     broker.moved = true;
-    broker.router.receivers = 0;
     acknowledge(broker, connection, session, qos);
     return 0;
   }

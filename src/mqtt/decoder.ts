@@ -134,19 +134,9 @@ export class Decoder {
     this.topicAt = 0;
   }
 
-  /** How many bytes to ask for where none can be given back: at most what can be used, 0 when there is no room to carry. */
-  get wanted(): number {
-    return this.input.wanted;
-  }
-
   /** Bytes of payload, when a PUBLISH is complete. */
   get payloadLength(): number {
     return this.#left;
-  }
-
-  /** Input that is not used yet. */
-  get left(): number {
-    return this.input.end - this.input.position;
   }
 
   /** Whether a packet has begun on the connection at hand and is not complete. */
@@ -173,7 +163,6 @@ export class Decoder {
         this.propertiesLength = 0;
         this.packetId = 0;
         this.topicLength = 0;
-        if (this.#keptOf === this.#connection) this.#keptOf = 0;
         this.#left = 0;
         this.hasExpiry = false;
         this.refusal = refuse ? Refusal.Caller : Refusal.None;
@@ -192,6 +181,7 @@ export class Decoder {
 
   /** Answers `Decoded.Publish`: what is still in `body` is given back. */
   finish(): void {
+    if (this.#keptOf === this.#connection) this.#keptOf = 0;
     this.body.drop();
     this.#step = Step.FixedHeader;
   }
@@ -199,6 +189,7 @@ export class Decoder {
   /** Forgets what `connection` had begun and gives everything back. */
   release(connection: number): void {
     const { u8 } = this.#layout;
+    if (this.#keptOf === connection) this.#keptOf = 0;
     if (connection === this.#connection) {
       this.body.drop();
       this.input.drop();
@@ -320,15 +311,18 @@ export class Decoder {
     if (levels === 0 && length > 0) return this.#wrong(ReasonCode.TopicNameInvalid);
     if (length === 0 && this.version !== Version.V5_0) return this.#wrong(ReasonCode.ProtocolError);
     if (levels > this.#limits.topicLevels) this.#refuse(Refusal.TopicLevels);
-    this.topicAt = this.input.carried === 0 ? at : 0;
+    const fits = levels <= this.#limits.topicLevels;
+    this.topicAt = fits && this.input.carried === 0 ? at : 0;
     this.topicLength = length;
     this.levels = levels;
     this.#store(at, length);
     if ((this.flags & PublishFlag.Retain) !== 0) {
       // Properties and payload begin a block of their own: what is retained gives those of its topic back.
       if (this.refusal === Refusal.None) this.body.endBlock();
-      else this.#keptOf = this.#connection; // it may clear a retained message all the same
-      if (this.refusal !== Refusal.None) this.#u8.copyWithin(this.#kept, at, at + length);
+      else if (fits && this.#keptOf === 0) {
+        this.#keptOf = this.#connection; // it may clear a retained message all the same; there is room for one such topic
+        this.#u8.copyWithin(this.#kept, at, at + length);
+      }
     }
     this.#consume(length + 2);
     this.#afterTopic();

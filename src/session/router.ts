@@ -117,6 +117,8 @@ export class Router {
     this.#topics.split(at, length);
     this.#topics.match(this.#layout.u8[at] === DOLLAR);
     if (this.#topics.matchCount > 0) return false;
+    this.receivers = 0;
+    this.retainShortage = 0;
     this.#clear();
     return true;
   }

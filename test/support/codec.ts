@@ -107,7 +107,7 @@ export class Codec {
       from = end;
       const packet = this.#next(level, filters);
       if (packet === undefined) continue;
-      if (decoder.left > 0) throw new Error(`${decoder.left} bytes too many`);
+      if (decoder.input.left > 0) throw new Error(`${decoder.input.left} bytes too many`);
       decoder.save();
       decoder.release(1);
       if (this.blocks.pool.free !== free || this.blocks.promised !== promised) throw new Error("blocks are missing");
