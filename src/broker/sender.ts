@@ -1,26 +1,14 @@
-// Everything that is sent goes out here, at most once a connection and step, gathered in one output area: first what was
-// begun, then what is owed, then PUBLISH. A PUBLISH may be larger than the output: its cursor is (delivery, offset), and
-// once a first byte has left, the packet is completed whatever happens to its message.
+// Everything that the broker sends goes out here, at most once a connection and step, gathered in one output area: first
+// what was begun, then what is owed, then PUBLISH.
 
 import { Drop } from "../events";
 import { NONE } from "../memory/layout";
-import { variableLength, writeU16, writeU32, writeVariable } from "../mqtt/bytes";
-import { PacketType, Property, ReasonCode, ReturnCode, Version } from "../mqtt/constants";
-import {
-  ACK_BYTES,
-  CONNACK_BYTES,
-  fixedHeaderLength,
-  publishHeader,
-  writeAcknowledgement,
-  writeConnack,
-  writeConnack311,
-  writeFiltersAck,
-  writePing,
-} from "../mqtt/encoder";
+import { PacketType, ReasonCode, ReturnCode, Version } from "../mqtt/constants";
+import { ACK_BYTES, CONNACK_BYTES, writeConnack, writeConnack311, writeFiltersAck, writePing } from "../mqtt/encoder";
 import { DeliveryFlag } from "../session/outbox";
-import { Delivery, owedPacket, sent } from "../session/qos";
+import { Delivery } from "../session/qos";
 import { Replay } from "../session/replay";
-import { SessionFlag } from "../session/sessions";
+import { SessionWriter } from "../session/writer";
 import type { Broker } from "./broker";
 import { ConnackFlag, Owes, State } from "./connections";
 import { Counter } from "./counters";
@@ -32,16 +20,11 @@ const DROPS_AT_ONCE = 64;
 const MISSES_AT_ONCE = 16;
 
 export class Sender {
-  #at = 0;
-  #end = 0;
   #drops = 0;
   /** More could be sent at once: the turn was cut short, not the room. */
   #more = false;
-  // The PUBLISH at hand.
-  #headLength = 0;
-  #bodyFrom = 0;
-  #bodyLength = 0;
   readonly #broker: Broker;
+  readonly #writer: SessionWriter;
   readonly #u8: Uint8Array;
   readonly #output: number;
   readonly #outputBytes: number;
@@ -51,6 +34,8 @@ export class Sender {
   constructor(broker: Broker, output: number, outputBytes: number, head: number) {
     this.#broker = broker;
     this.#u8 = broker.layout.u8;
+    const { layout, sessions, inbox, outbox, messages, connections } = broker;
+    this.#writer = new SessionWriter(layout, sessions, inbox, outbox, messages, connections, head);
     this.#output = output;
     this.#outputBytes = outputBytes;
     this.#head = head;
@@ -62,7 +47,7 @@ export class Sender {
     if (connections.layout.u8[connections.state + connection] !== State.Connected) return;
     this.#begin(connection);
     const isDone = this.#fill(connection);
-    const count = this.#at - this.#output;
+    const count = this.#writer.at - this.#output;
     if (count > 0) {
       transport.send(connection, count);
       this.#broker.log.add(Counter.BytesSent, count);
@@ -80,8 +65,8 @@ export class Sender {
     const session = index[connections.session + connection];
     this.#begin(connection);
     const owesConnack = (u8[connections.owes + connection] & Owes.Connack) !== 0;
-    if (!owesConnack || this.#connack(connection, session)) this.#acknowledgements(session);
-    const count = this.#at - this.#output;
+    if (!owesConnack || this.#connack(connection, session)) this.#writer.acknowledgements(session);
+    const count = this.#writer.at - this.#output;
     if (count > 0) transport.send(connection, count);
   }
 
@@ -97,8 +82,8 @@ export class Sender {
 
   #begin(connection: number): void {
     const writable = this.#broker.transport.writable(connection);
-    this.#at = this.#output;
-    this.#end = this.#output + (writable < this.#outputBytes ? writable : this.#outputBytes);
+    this.#writer.at = this.#output;
+    this.#writer.end = this.#output + (writable < this.#outputBytes ? writable : this.#outputBytes);
     this.#drops = 0;
     this.#more = false;
   }
@@ -111,7 +96,7 @@ export class Sender {
     if ((u8[connections.owes + connection] & Owes.Connack) !== 0 && !this.#connack(connection, session)) return false;
     if (index[sessions.sending + session] !== NONE && !this.#publish(connection, session)) return false;
     if (u32[connections.ackOffset + connection] !== 0 && !this.#filtersAck(connection)) return false;
-    if (!this.#acknowledgements(session)) return false;
+    if (!this.#writer.acknowledgements(session)) return false;
     if (!this.#pings(connection)) return false;
     if ((u8[connections.owes + connection] & Owes.FiltersAck) !== 0 && !this.#filtersAck(connection)) return false;
     return this.#publishes(connection, session);
@@ -119,10 +104,11 @@ export class Sender {
 
   #connack(connection: number, session: number): boolean {
     const { connections, sessions, connackProperties } = this.#broker;
+    const writer = this.#writer;
     const { u8, u16, u32 } = connections.layout;
     const flags = u8[connections.connack + connection];
     const version = u8[connections.version + connection];
-    if (this.#end - this.#at < CONNACK_BYTES + sessions.idLength(session)) return false;
+    if (writer.end - writer.at < CONNACK_BYTES + sessions.idLength(session)) return false;
     const present = (flags & ConnackFlag.SessionPresent) !== 0;
     if (version === Version.V5_0) {
       const keepAlive = (flags & ConnackFlag.ServerKeepAlive) !== 0;
@@ -132,33 +118,12 @@ export class Sender {
       connackProperties.serverKeepAlive = keepAlive ? u16[connections.keepAlive + connection] : -1;
       connackProperties.assignedAt = sessions.idAt(session);
       connackProperties.assignedLength = assigned ? sessions.idLength(session) : 0;
-      this.#at = writeConnack(this.#u8, this.#at, present, ReasonCode.Success, connackProperties);
+      writer.at = writeConnack(this.#u8, writer.at, present, ReasonCode.Success, connackProperties);
     } else {
       // MQTT 3.1 has no Session Present flag.
-      this.#at = writeConnack311(this.#u8, this.#at, present && version !== Version.V3_1, ReturnCode.Accepted);
+      writer.at = writeConnack311(this.#u8, writer.at, present && version !== Version.V3_1, ReturnCode.Accepted);
     }
     u8[connections.owes + connection] &= ~Owes.Connack;
-    return true;
-  }
-
-  /** PUBACK, PUBREC, PUBCOMP in the order in which they became due, then PUBREL. */
-  #acknowledgements(session: number): boolean {
-    const { inbox, outbox, sessions } = this.#broker;
-    const { u16 } = sessions.layout;
-    const v5 = sessions.has(session, SessionFlag.V5);
-    for (let row = inbox.firstOwed(session); row !== NONE; row = inbox.firstOwed(session)) {
-      if (this.#end - this.#at < ACK_BYTES) return false;
-      const code = v5 ? inbox.reasonCode(row) : 0;
-      this.#at = writeAcknowledgement(this.#u8, this.#at, owedPacket(inbox.state(row)), inbox.packetId(row), code);
-      inbox.sentFirst(session);
-    }
-    let row = u16[sessions.relOwed + session] > 0 ? outbox.first(session) : NONE;
-    for (row = outbox.pubrelOwed(row); row !== NONE; row = outbox.pubrelOwed(row)) {
-      if (this.#end - this.#at < ACK_BYTES) return false;
-      this.#at = writeAcknowledgement(this.#u8, this.#at, PacketType.PUBREL, outbox.packetId(row), 0);
-      outbox.setState(row, sent(Delivery.PubrelOwed, 2));
-      u16[sessions.relOwed + session]--;
-    }
     return true;
   }
 
@@ -166,8 +131,8 @@ export class Sender {
     const { connections } = this.#broker;
     const { u8 } = connections.layout;
     while (u8[connections.pings + connection] > 0) {
-      if (this.#end - this.#at < ACK_BYTES) return false;
-      this.#at = writePing(this.#u8, this.#at, PacketType.PINGRESP);
+      if (this.#writer.end - this.#writer.at < ACK_BYTES) return false;
+      this.#writer.at = writePing(this.#u8, this.#writer.at, PacketType.PINGRESP);
       u8[connections.pings + connection]--;
     }
     return true;
@@ -176,6 +141,7 @@ export class Sender {
   /** The SUBACK or UNSUBACK, from where it was left. Its codes are a chain; those beyond it are all the same. */
   #filtersAck(connection: number): boolean {
     const { connections, blocks, limits } = this.#broker;
+    const writer = this.#writer;
     const { u8, u16, u32, index } = connections.layout;
     const type: PacketType = u8[connections.ackType + connection];
     const version = u8[connections.version + connection];
@@ -193,19 +159,19 @@ export class Sender {
         version,
       ) - this.#head;
     if (offset < headLength) {
-      if (this.#end - this.#at < headLength) return false;
-      this.#u8.copyWithin(this.#at, this.#head, this.#head + headLength);
-      this.#at += headLength;
+      if (writer.end - writer.at < headLength) return false;
+      this.#u8.copyWithin(writer.at, this.#head, this.#head + headLength);
+      writer.at += headLength;
     } else {
       sentCodes = offset - headLength;
     }
     const stored = codes < limits.filtersPerSubscribe ? codes : limits.filtersPerSubscribe;
-    while (sentCodes < codes && this.#at < this.#end) {
-      const room = this.#end - this.#at;
+    while (sentCodes < codes && writer.at < writer.end) {
+      const room = writer.end - writer.at;
       if (sentCodes < stored) {
         const piece = stored - sentCodes < room ? stored - sentCodes : room;
-        blocks.copy(index[connections.codesFirst + connection], sentCodes, this.#at, piece);
-        this.#at += piece;
+        blocks.copy(index[connections.codesFirst + connection], sentCodes, writer.at, piece);
+        writer.at += piece;
         sentCodes += piece;
       } else {
         const piece = codes - sentCodes < room ? codes - sentCodes : room;
@@ -215,8 +181,8 @@ export class Sender {
             : version === Version.V5_0
               ? ReasonCode.QuotaExceeded
               : ReasonCode.UnspecifiedError;
-        this.#u8.fill(beyond, this.#at, this.#at + piece);
-        this.#at += piece;
+        this.#u8.fill(beyond, writer.at, writer.at + piece);
+        writer.at += piece;
         sentCodes += piece;
       }
     }
@@ -229,7 +195,7 @@ export class Sender {
   #publishes(connection: number, session: number): boolean {
     const { connections, outbox, replayer, sessions, limits, starved, time } = this.#broker;
     let misses = 0;
-    while (this.#at < this.#end) {
+    while (this.#writer.at < this.#writer.end) {
       const row = outbox.firstUnsent(session);
       if (row === NONE) {
         // Retained messages follow the SUBACK; that of a long SUBSCRIBE may still be in the making.
@@ -263,11 +229,10 @@ export class Sender {
 
   /** Fixes what the PUBLISH will say. False when it was dropped instead. */
   #start(connection: number, session: number, row: number): boolean {
-    const { connections, outbox, messages, sessions, router, time } = this.#broker;
-    const { u8, u32, index } = sessions.layout;
+    const { outbox, messages, sessions, router, time } = this.#broker;
+    const { u32, index } = sessions.layout;
     const message = outbox.message(row);
-    const begun = outbox.has(row, DeliveryFlag.Begun);
-    if (!begun && messages.isExpired(message, time.seconds, time.sixteenth)) {
+    if (!outbox.has(row, DeliveryFlag.Begun) && messages.isExpired(message, time.seconds, time.sixteenth)) {
       router.drop(session, Drop.Expired);
       outbox.removeFirstUnsent(session);
       this.#broker.moved = true;
@@ -275,10 +240,7 @@ export class Sender {
     }
     // Once sent, QoS 2 goes on even when the message has expired [MQTT-4.3.3-7]: it says 0 then.
     const left = messages.hasExpiry(message) ? messages.expires(message) - time.seconds : 0;
-    u32[connections.sendExpiry + connection] = left > 0 ? left : 0; // [MQTT-3.3.2-6]
-    u32[connections.sendOffset + connection] = 0;
-    u8[connections.sendDup + connection] = begun ? 1 : 0; // [MQTT-3.3.1-1]
-    const total = this.#measure(connection, row, message);
+    const total = this.#writer.begin(connection, session, row, left > 0 ? left : 0);
     const most = u32[sessions.maximumPacketSize + session];
     if (most !== 0 && total > most) {
       // As if it had been sent [MQTT-3.1.2-25].
@@ -292,123 +254,11 @@ export class Sender {
     return true;
   }
 
-  /** Bytes of the whole PUBLISH; sets the lengths of its head and of the part of the body that goes out. */
-  #measure(connection: number, row: number, message: number): number {
-    const { connections, outbox, messages } = this.#broker;
-    const v5 = connections.layout.u8[connections.version + connection] === Version.V5_0;
-    const propertiesLength = messages.propertiesLength(message);
-    this.#bodyFrom = v5 ? 0 : propertiesLength;
-    this.#bodyLength = messages.bodyLength(message) - this.#bodyFrom;
-    let variable = 2 + messages.topicLength(message) + (outbox.qos(row) > 0 ? 2 : 0);
-    if (v5) {
-      const own = this.#ownPropertiesLength(row, message);
-      variable += variableLength(own + propertiesLength) + own;
-    }
-    const remaining = variable + this.#bodyLength;
-    this.#headLength = fixedHeaderLength(remaining) + variable;
-    return this.#headLength + this.#bodyLength;
-  }
-
-  /** Bytes of the properties that are not the publisher's: Message Expiry Interval and Subscription Identifiers. */
-  #ownPropertiesLength(row: number, message: number): number {
-    const { outbox, messages } = this.#broker;
-    let length = messages.hasExpiry(message) ? 5 : 0;
-    const identifier = outbox.identifier(row);
-    if (identifier === 0) return length;
-    length += 1 + variableLength(identifier);
-    for (let more = outbox.moreIdentifiers(row); more !== NONE; more = outbox.nextIdentifier(more)) {
-      length += 1 + variableLength(outbox.identifierOf(more));
-    }
-    return length;
-  }
-
   /** Sends the PUBLISH at hand from where it was left; true when it is complete. */
   #publish(connection: number, session: number): boolean {
-    const { connections, outbox, messages, sessions } = this.#broker;
-    const { u16, u32, index } = sessions.layout;
-    const row = index[sessions.sending + session];
-    const message = outbox.message(row);
-    const total = this.#measure(connection, row, message);
-    let offset = u32[connections.sendOffset + connection];
-    const room = this.#end - this.#at;
-    if (room <= 0) return false;
-    if (offset === 0 && total <= room) {
-      this.#writeHead(connection, row, message, this.#at);
-      this.#at += this.#headLength;
-    } else if (offset < this.#headLength) {
-      this.#writeHead(connection, row, message, this.#head);
-      const left = this.#headLength - offset;
-      const piece = left < room ? left : room;
-      this.#u8.copyWithin(this.#at, this.#head + offset, this.#head + offset + piece);
-      this.#at += piece;
-      offset += piece;
-    }
-    const bodySent = offset > this.#headLength ? offset - this.#headLength : 0;
-    const bodyLeft = offset !== 0 && offset < this.#headLength ? 0 : this.#bodyLength - bodySent;
-    const bodyRoom = this.#end - this.#at;
-    const piece = bodyLeft < bodyRoom ? bodyLeft : bodyRoom;
-    if (piece > 0) {
-      messages.copyBody(message, this.#bodyFrom + bodySent, this.#at, piece);
-      this.#at += piece;
-    }
-    if (offset === 0) offset = this.#headLength;
-    offset += piece;
-    if (offset < total) {
-      u32[connections.sendOffset + connection] = offset;
-      return false;
-    }
-    index[sessions.sending + session] = NONE;
+    if (!this.#writer.publish(connection, session)) return false;
     this.#broker.moved = true;
     this.#broker.log.add(Counter.PublishSent, 1);
-    const qos = outbox.qos(row);
-    if (qos === 0) {
-      outbox.removeFirstUnsent(session);
-      return true;
-    }
-    outbox.setState(row, sent(outbox.state(row), qos));
-    outbox.setFlag(row, DeliveryFlag.Begun);
-    outbox.advance(session, row);
-    u16[sessions.inflight + session]++;
     return true;
-  }
-
-  #writeHead(connection: number, row: number, message: number, to: number): void {
-    const { connections, outbox, messages } = this.#broker;
-    const u8 = this.#u8;
-    const { u32 } = connections.layout;
-    const qos = outbox.qos(row);
-    const dup = connections.layout.u8[connections.sendDup + connection] !== 0;
-    const topicLength = messages.topicLength(message);
-    const remaining = this.#remaining();
-    u8[to] = publishHeader(qos, outbox.has(row, DeliveryFlag.Retain), dup);
-    let at = writeVariable(u8, to + 1, remaining);
-    at = writeU16(u8, at, topicLength);
-    messages.copyTopic(message, at);
-    at += topicLength;
-    if (qos > 0) at = writeU16(u8, at, outbox.packetId(row));
-    if (connections.layout.u8[connections.version + connection] !== Version.V5_0) return;
-    at = writeVariable(u8, at, this.#ownPropertiesLength(row, message) + messages.propertiesLength(message));
-    if (messages.hasExpiry(message)) {
-      u8[at] = Property.MessageExpiryInterval;
-      at = writeU32(u8, at + 1, u32[connections.sendExpiry + connection]);
-    }
-    const identifier = outbox.identifier(row);
-    if (identifier === 0) return;
-    u8[at] = Property.SubscriptionIdentifier;
-    at = writeVariable(u8, at + 1, identifier);
-    for (let more = outbox.moreIdentifiers(row); more !== NONE; more = outbox.nextIdentifier(more)) {
-      u8[at] = Property.SubscriptionIdentifier;
-      at = writeVariable(u8, at + 1, outbox.identifierOf(more));
-    }
-  }
-
-  /** Remaining Length of the PUBLISH at hand, from its measures. */
-  #remaining(): number {
-    const total = this.#headLength + this.#bodyLength;
-    // The fixed header is 2 to 5 bytes; the length that fits its own size is the one.
-    for (let header = 2; header < 5; header++) {
-      if (fixedHeaderLength(total - header) === header) return total - header;
-    }
-    return total - 5;
   }
 }

@@ -9,7 +9,7 @@ import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 import type { PacketType } from "../mqtt/constants";
 import type { Messages } from "./messages";
-import { Delivery, disconnected, received } from "./qos";
+import { Delivery, disconnected, received, sent } from "./qos";
 import type { Sessions } from "./sessions";
 
 export const enum DeliveryFlag {
@@ -97,6 +97,17 @@ export class Outbox {
   /** Counts `row`, the first that waited, as sent. */
   advance(session: number, row: number): void {
     this.#layout.index[this.#sessions.outSent + session] = row;
+  }
+
+  /** The PUBLISH of `row`, the first that waited, is sent. */
+  published(session: number, row: number): void {
+    const { u8, u16, index } = this.#layout;
+    const qos = this.qos(row);
+    if (qos === 0) return this.removeFirstUnsent(session);
+    u8[this.#state + row] = sent(u8[this.#state + row], qos);
+    u8[this.#flags + row] |= DeliveryFlag.Begun;
+    index[this.#sessions.outSent + session] = row;
+    u16[this.#sessions.inflight + session]++;
   }
 
   /**
