@@ -1,4 +1,4 @@
-// The core's clock, and what happens when time is over: CONNECT deadline, Keep Alive [MQTT-3.1.2-22], packets that take
+// What happens when time is over: CONNECT deadline, Keep Alive [MQTT-3.1.2-22], packets that take
 // too long, holds, Will Delay Interval, Session Expiry Interval [MQTT-4.1.0-2], Message Expiry of retained messages.
 
 import { Cause } from "../events";
@@ -6,6 +6,7 @@ import { NONE } from "../memory/layout";
 import { ReasonCode } from "../mqtt/constants";
 import type { Clock } from "../ports";
 import { SessionFlag } from "../session/sessions";
+import { CoreTime, FOREVER } from "../session/time";
 import type { Broker } from "./broker";
 import { State } from "./connections";
 import { endSession, publishWill } from "./ending";
@@ -14,55 +15,22 @@ import { endSession, publishWill } from "./ending";
 const TIMERS_AT_ONCE = 64;
 /** Longest wait set at once, seconds; longer ones are set again. */
 const LONGEST = 1000000;
-export const FOREVER = 0xffffffff;
 
-export class Time {
-  /** Milliseconds, int32: grows with the host's clock, never steps back, wraps. */
-  now = 0;
-  /** Whole seconds since the start, and the milliseconds of the one that runs. */
-  seconds = 0;
-  milliseconds = 0;
-  readonly #clock: Clock;
-  #last: number;
+export class Time extends CoreTime {
   #number: number;
   #sweepAt = 0;
   #sweepRow = 0;
 
   /** @param seed where the numbers of assigned Client Identifiers begin. */
   constructor(clock: Clock, seed: number) {
-    this.#clock = clock;
+    super(clock);
     this.#number = seed | 0;
-    this.#last = clock.now() | 0;
-  }
-
-  /** Reads the host's clock. When that steps back, no time has passed. */
-  read(): void {
-    const now = this.#clock.now() | 0;
-    const elapsed = (now - this.#last) | 0;
-    this.#last = now;
-    if (elapsed <= 0) return;
-    this.now = (this.now + elapsed) | 0;
-    this.milliseconds += elapsed;
-    while (this.milliseconds >= 1000) {
-      const whole = Math.floor(this.milliseconds / 1000);
-      this.seconds += whole;
-      this.milliseconds -= whole * 1000;
-    }
-  }
-
-  get sixteenth(): number {
-    return Math.floor(this.milliseconds / 62.5);
   }
 
   /** A number that comes back only after all others have: one step of a full-period generator. */
   nextNumber(): number {
     this.#number = (Math.imul(this.#number, 1664525) + 1013904223) | 0;
     return this.#number;
-  }
-
-  /** The second that is `interval` seconds from now, at most the last that can be counted. */
-  secondsAfter(interval: number): number {
-    return Math.min(this.seconds + interval, FOREVER);
   }
 
   /** Does what is due. */

@@ -10,10 +10,15 @@ export class AcknowledgementReader {
   reasonCode: ReasonCode = ReasonCode.Success;
   sessionExpiry = 0;
   hasSessionExpiry = false;
+  /** Where its Reason String is, and its length; 0 for none. */
+  reasonAt = 0;
+  reasonLength = 0;
   readonly #u8: Uint8Array;
   readonly #properties: PropertyReader;
+  readonly #fromServer: boolean;
 
-  constructor(u8: Uint8Array, properties: PropertyReader) {
+  constructor(u8: Uint8Array, properties: PropertyReader, fromServer = false) {
+    this.#fromServer = fromServer;
     this.#u8 = u8;
     this.#properties = properties;
   }
@@ -24,6 +29,7 @@ export class AcknowledgementReader {
     const end = at + length;
     this.reasonCode = ReasonCode.Success;
     this.hasSessionExpiry = false;
+    this.reasonLength = 0;
     if (type !== PacketType.DISCONNECT && type !== PacketType.AUTH) {
       if (length < 2) return ReasonCode.MalformedPacket;
       this.packetId = readU16(u8, at);
@@ -42,16 +48,26 @@ export class AcknowledgementReader {
     while (at < end) {
       at = this.#properties.read(at, end, type);
       if (at === 0) return this.#properties.error;
-      if (this.#properties.id === Property.SessionExpiryInterval) {
-        this.sessionExpiry = this.#properties.value;
-        this.hasSessionExpiry = true;
-      }
-      // Only a server refers a client to another one [section 3.14.2.2.5].
-      if (this.#properties.id === Property.ServerReference && type === PacketType.DISCONNECT) {
-        return ReasonCode.ProtocolError;
-      }
+      if (!this.#take(type)) return ReasonCode.ProtocolError;
     }
     return ReasonCode.Success;
+  }
+
+  /** Notes the property that was read; false when the sender may not use it. */
+  #take(type: PacketType): boolean {
+    const { id, value, at, length } = this.#properties;
+    if (id === Property.ReasonString) {
+      this.reasonAt = at;
+      this.reasonLength = length;
+    }
+    if (type !== PacketType.DISCONNECT) return true;
+    if (id === Property.SessionExpiryInterval) {
+      this.sessionExpiry = value;
+      this.hasSessionExpiry = true;
+      return !this.#fromServer; // [MQTT-3.14.2-2]
+    }
+    // Only a server refers a client to another one [section 3.14.2.2.5].
+    return id !== Property.ServerReference || this.#fromServer;
   }
 }
 

@@ -18,6 +18,8 @@ export const enum Decoded {
   Starved = 6,
   /** Malformed Packet or Protocol Error: `error`. */
   Error = 7,
+  /** To a client: payload has come, in `input`. Answer with `take`. */
+  Payload = 8,
 }
 
 /** What the decoder waits for next. */

@@ -19,7 +19,7 @@ import { ILL_FORMED, topicFilterLevels, topicNameLevels } from "./utf8";
 
 export class Decoder {
   // Registers of the connection at hand, the busiest first: XS finds a field by walking over those before it.
-  #step: Step = Step.FixedHeader;
+  step: Step = Step.FixedHeader;
   readonly input: Input;
   remaining = 0;
   type: PacketType = PacketType.PINGREQ;
@@ -38,6 +38,8 @@ export class Decoder {
   topicAt = 0;
   levels = 0;
   propertiesLength = 0;
+  /** Topic Alias, 0 for none; a broker offers none. */
+  alias = 0;
   /** Message Expiry Interval; `hasExpiry` tells whether there was one. */
   expiry = 0;
   hasExpiry = false;
@@ -50,10 +52,13 @@ export class Decoder {
   error: ReasonCode = ReasonCode.Success;
   headerLength = 0;
   readonly properties: PropertyReader;
-  #left = 0; // of the properties or of what is skipped; then the bytes of payload so far
+  /** Bytes left of the properties or of what is skipped; then the bytes of payload so far. */
+  left = 0;
   #connection = 0;
   #keptOf = 0; // the connection whose topic is kept
   readonly #kept: number;
+  readonly #aliases: number;
+  readonly #isClient: boolean;
   readonly #u8: Uint8Array;
   readonly #limits: DecoderLimits;
   readonly #layout: Layout;
@@ -61,8 +66,13 @@ export class Decoder {
   /** What each connection that is not at hand waits for. */
   readonly steps: number;
 
-  /** @param stage offset of `stageBytes` bytes where pieces are put together; used until the next call of `next`. */
-  constructor(layout: Layout, blocks: Blocks, limits: DecoderLimits, stage: number) {
+  /**
+   * @param stage offset of `stageBytes` bytes where pieces are put together; used until the next call of `next`.
+   * @param aliases for a client, whose payloads are not stored: the Topic Alias Maximum that it announces; -1 for a server.
+   */
+  constructor(layout: Layout, blocks: Blocks, limits: DecoderLimits, stage: number, aliases = -1) {
+    this.#aliases = aliases;
+    this.#isClient = aliases >= 0;
     this.#kept = layout.area("topic of a refused PUBLISH", limits.topicBytes);
     layout.table("decoder, per connection", limits.connections);
     this.#row = new DecoderRow(layout);
@@ -77,52 +87,29 @@ export class Decoder {
 
   /** Makes `connection` the one at hand, with no input yet. */
   load(connection: number): void {
-    const { u8, u16, u32 } = this.#layout;
+    const { u8 } = this.#layout;
     const marks = u8[this.#row.marks + connection];
     const step: Step = u8[this.steps + connection];
     this.#connection = connection;
-    this.#step = step;
+    this.step = step;
     this.topicAt = 0;
     this.error = ReasonCode.Success;
     this.input.load(connection, marks !== 0);
     this.body.load(connection, isOfPublish(step));
-    if (marks === 0) return; // between packets
-    const header = u8[this.#row.headers + connection];
-    this.type = header >>> 4;
-    this.flags = header & 15;
-    this.remaining = u32[this.#row.remainings + connection];
-    this.properties.seen = u32[this.#row.seens + connection];
-    this.packetId = u16[this.#row.packetIds + connection];
-    this.#left = u32[this.#row.lefts + connection];
-    this.count = this.propertiesLength = u32[this.#row.counts + connection];
-    this.subscriptionIdentifier = this.expiry = u32[this.#row.integers + connection];
-    this.topicLength = u16[this.#row.topicLengths + connection];
-    this.hasExpiry = (marks & 2) !== 0;
-    this.refusal = (marks >>> 2) & 7;
-    this.headerLength = marks >>> 5;
+    if (marks !== 0) this.#row.load(this, connection, marks); // else between packets
   }
 
   /** Writes the registers to the connection's row; the input that is left has been given back before. */
   save(): void {
-    const { u8, u16, u32 } = this.#layout;
+    const { u8 } = this.#layout;
     const connection = this.#connection;
-    const step = this.#step;
+    const step = this.step;
     u8[this.steps + connection] = step;
     if (step === Step.FixedHeader && this.input.carried === 0) {
       u8[this.#row.marks + connection] = 0;
       return;
     }
-    const isPublish = this.type === PacketType.PUBLISH;
-    const headerLength = step === Step.FixedHeader ? 0 : this.headerLength;
-    u8[this.#row.marks + connection] = 1 | (this.hasExpiry ? 2 : 0) | (this.refusal << 2) | (headerLength << 5);
-    u8[this.#row.headers + connection] = (this.type << 4) | this.flags;
-    u32[this.#row.remainings + connection] = this.remaining;
-    u32[this.#row.seens + connection] = this.properties.seen;
-    u16[this.#row.packetIds + connection] = this.packetId;
-    u32[this.#row.lefts + connection] = this.#left;
-    u32[this.#row.counts + connection] = isPublish ? this.propertiesLength : this.count;
-    u32[this.#row.integers + connection] = isPublish ? this.expiry : this.subscriptionIdentifier;
-    u16[this.#row.topicLengths + connection] = this.topicLength;
+    this.#row.save(this, connection);
     this.input.save(connection);
     if (isOfPublish(step)) this.body.save(connection);
   }
@@ -136,12 +123,12 @@ export class Decoder {
 
   /** Bytes of payload, when a PUBLISH is complete. */
   get payloadLength(): number {
-    return this.#left;
+    return this.left;
   }
 
   /** Whether a packet has begun on the connection at hand and is not complete. */
   get inPacket(): boolean {
-    return this.#step !== Step.FixedHeader || this.input.carried !== 0;
+    return this.step !== Step.FixedHeader || this.input.carried !== 0;
   }
 
   /** Whether a packet has begun on a connection that is not at hand. */
@@ -158,32 +145,40 @@ export class Decoder {
     this.properties.seen = 0;
     switch (this.type) {
       case PacketType.PUBLISH:
-        this.#step = Step.Topic;
+        this.step = Step.Topic;
         this.body.begin(promise);
         this.propertiesLength = 0;
         this.packetId = 0;
+        this.alias = 0;
         this.topicLength = 0;
-        this.#left = 0;
+        this.left = 0;
         this.hasExpiry = false;
         this.refusal = refuse ? Refusal.Caller : Refusal.None;
         return;
       case PacketType.SUBSCRIBE:
       case PacketType.UNSUBSCRIBE:
-        this.#step = Step.FiltersId;
+        this.step = Step.FiltersId;
         this.count = 0;
         this.subscriptionIdentifier = 0;
         return;
       default:
-        this.#step = Step.Whole;
+        this.step = Step.Whole;
         this.refusal = refuse ? Refusal.Caller : Refusal.None;
     }
+  }
+
+  /** Answers `Decoded.Payload`: of the payload that has come, from `input.position` on, `count` bytes are used. */
+  take(count: number): void {
+    this.left += count;
+    this.remaining -= count;
+    this.input.position += count;
   }
 
   /** Answers `Decoded.Publish`: what is still in `body` is given back. */
   finish(): void {
     if (this.#keptOf === this.#connection) this.#keptOf = 0;
     this.body.drop();
-    this.#step = Step.FixedHeader;
+    this.step = Step.FixedHeader;
   }
 
   /** Forgets what `connection` had begun and gives everything back. */
@@ -194,7 +189,7 @@ export class Decoder {
       this.body.drop();
       this.input.drop();
       this.input.position = this.input.end;
-      this.#step = Step.FixedHeader;
+      this.step = Step.FixedHeader;
     } else if (u8[this.#row.marks + connection] !== 0) {
       this.input.release(connection);
       if (isOfPublish(u8[this.steps + connection])) this.body.release(connection);
@@ -206,7 +201,7 @@ export class Decoder {
   /** Works on the input until something is complete. */
   next(): Decoded {
     for (;;) {
-      switch (this.#step) {
+      switch (this.step) {
         case Step.FixedHeader:
           return this.#fixedHeader();
         case Step.Admission:
@@ -217,10 +212,8 @@ export class Decoder {
           if (!this.#topic()) return this.#waiting();
           break;
         case Step.PublishId:
-          if (!this.#packetIdentifier(Step.Payload)) return this.#waiting();
-          break;
         case Step.FiltersId:
-          if (!this.#packetIdentifier(Step.Filter)) return this.#waiting();
+          if (!this.#packetIdentifier()) return this.#waiting();
           break;
         case Step.PropertyLength:
           if (!this.#propertyLength()) return this.#waiting();
@@ -229,8 +222,9 @@ export class Decoder {
           if (!this.#property()) return this.#waiting();
           break;
         case Step.Payload:
+          if (this.#isClient && this.remaining > 0 && this.input.left > 0) return Decoded.Payload;
           if (!this.#payload()) return this.#waiting();
-          this.#step = Step.Complete;
+          this.step = Step.Complete;
           return Decoded.Publish;
         case Step.SkipTopic:
           if (!this.#skipped()) return this.#waiting();
@@ -238,22 +232,22 @@ export class Decoder {
           break;
         case Step.Skip:
           if (!this.#skipped()) return this.#waiting();
-          this.#step = Step.Complete;
+          this.step = Step.Complete;
           return Decoded.Publish;
         case Step.Complete:
           return Decoded.Publish;
         case Step.Filter:
           if (this.remaining === 0) {
-            this.#step = Step.FixedHeader;
+            this.step = Step.FixedHeader;
             if (this.count === 0) return this.#fail(ReasonCode.ProtocolError); // [MQTT-3.8.3-2], [MQTT-3.10.3-2]
             return Decoded.FiltersEnd;
           }
           if (!this.#filter()) return this.#waiting();
-          if (this.#step === Step.Filter) return Decoded.Filter;
+          if (this.step === Step.Filter) return Decoded.Filter;
           break;
         case Step.SkipFilter:
           if (!this.#skipped()) return this.#waiting();
-          this.#step = Step.Filter;
+          this.step = Step.Filter;
           this.levels = this.#limits.topicLevels + 1; // as one with too many levels: valid, and beyond our limits
           this.length = 0;
           this.options = 0;
@@ -269,7 +263,7 @@ export class Decoder {
     this.at = this.input.at;
     this.length = length;
     this.#consume(length);
-    this.#step = Step.FixedHeader;
+    this.step = Step.FixedHeader;
     return Decoded.Packet;
   }
 
@@ -283,7 +277,7 @@ export class Decoder {
     this.remaining = integer >> 3;
     this.type = header >>> 4;
     this.flags = header & 15;
-    this.#step = Step.Admission;
+    this.step = Step.Admission;
     if (!hasValidFlags(this.type, this.flags, this.version)) return this.#fail(ReasonCode.MalformedPacket); // [MQTT-2.1.3-1]
     return Decoded.Header;
   }
@@ -299,8 +293,8 @@ export class Decoder {
       this.#refuse(Refusal.TopicBytes);
       this.topicLength = length; // not empty: no Topic Alias is asked for
       this.#consume(2);
-      this.#left = length;
-      this.#step = Step.SkipTopic;
+      this.left = length;
+      this.step = Step.SkipTopic;
       return true;
     }
     if (!this.input.gather(length + 2)) return false;
@@ -330,17 +324,18 @@ export class Decoder {
   }
 
   #afterTopic(): void {
-    if ((this.flags & PublishFlag.QoS) !== 0) this.#step = Step.PublishId;
-    else this.#step = this.version === Version.V5_0 ? Step.PropertyLength : Step.Payload;
+    if ((this.flags & PublishFlag.QoS) !== 0) this.step = Step.PublishId;
+    else this.step = this.version === Version.V5_0 ? Step.PropertyLength : Step.Payload;
   }
 
-  #packetIdentifier(then: Step): boolean {
+  #packetIdentifier(): boolean {
     if (this.remaining < 2) return this.#wrong(ReasonCode.MalformedPacket);
     if (!this.input.gather(2)) return false;
     this.packetId = readU16(this.#u8, this.input.at);
     if (this.packetId === 0) return this.#wrong(ReasonCode.ProtocolError); // [MQTT-2.2.1-3]
     this.#consume(2);
-    this.#step = this.version === Version.V5_0 ? Step.PropertyLength : then;
+    if (this.version === Version.V5_0) this.step = Step.PropertyLength;
+    else this.step = this.step === Step.PublishId ? Step.Payload : Step.Filter;
     return true;
   }
 
@@ -348,26 +343,24 @@ export class Decoder {
     const integer = this.input.gatherVariable(0, this.remaining);
     if (integer === 0) return false;
     if (integer < 0) return this.#wrong(ReasonCode.MalformedPacket);
-    this.#left = integer >> 3;
+    this.left = integer >> 3;
     this.#consume(integer & 7);
-    if (this.#left > this.remaining) return this.#wrong(ReasonCode.MalformedPacket);
-    this.#step = Step.Properties;
+    if (this.left > this.remaining) return this.#wrong(ReasonCode.MalformedPacket);
+    this.step = Step.Properties;
     return true;
   }
 
   #property(): boolean {
-    if (this.#left === 0) {
+    if (this.left === 0) {
       const isPublish = this.type === PacketType.PUBLISH;
-      if (isPublish && this.topicLength === 0) {
-        return this.#wrong(ReasonCode.ProtocolError);
-      }
-      this.#step = isPublish ? Step.Payload : Step.Filter;
+      if (isPublish && this.topicLength === 0 && this.alias === 0) return this.#wrong(ReasonCode.ProtocolError);
+      this.step = isPublish ? Step.Payload : Step.Filter;
       return true;
     }
     const { input, properties } = this;
     let size = 1;
     for (let known = 0; size !== known; size = properties.need(input.at, known)) {
-      if (size > this.#left) return this.#wrong(ReasonCode.MalformedPacket);
+      if (size > this.left) return this.#wrong(ReasonCode.MalformedPacket);
       if (size > this.#limits.stageBytes) return this.#propertyTooLong();
       if (!input.gather(size)) return false;
       known = size;
@@ -381,9 +374,12 @@ export class Decoder {
         keep = false;
         break;
       case Property.TopicAlias:
-        return this.#wrong(ReasonCode.TopicAliasInvalid); // Topic Alias Maximum is 0 [MQTT-3.3.2-9]
+        if (properties.value > this.#aliases) return this.#wrong(ReasonCode.TopicAliasInvalid); // [MQTT-3.3.2-9]
+        this.alias = properties.value;
+        keep = false;
+        break;
       case Property.SubscriptionIdentifier:
-        if (this.type === PacketType.PUBLISH) return this.#wrong(ReasonCode.ProtocolError); // [MQTT-3.3.4-6]
+        if (keep && !this.#isClient) return this.#wrong(ReasonCode.ProtocolError); // [MQTT-3.3.4-6]
         this.subscriptionIdentifier = properties.value;
         break;
     }
@@ -391,7 +387,7 @@ export class Decoder {
       this.#store(input.at, size);
       this.propertiesLength += size;
     }
-    this.#left -= size;
+    this.left -= size;
     this.#consume(size);
     return true;
   }
@@ -401,17 +397,16 @@ export class Decoder {
     this.#refuse(Refusal.StageBytes);
     this.remaining -= this.input.carried;
     this.input.drop();
-    this.#left = this.remaining;
-    this.#step = Step.Skip;
+    this.left = this.remaining;
+    this.step = Step.Skip;
     return true;
   }
 
   #payload(): boolean {
     const input = this.input;
-    const waiting = input.end - input.position;
-    const count = waiting < this.remaining ? waiting : this.remaining;
+    const count = input.left < this.remaining ? input.left : this.remaining;
     this.#store(input.position, count);
-    this.#left += count;
+    this.left += count;
     input.position += count;
     this.remaining -= count;
     input.pass(this.remaining);
@@ -423,13 +418,12 @@ export class Decoder {
 
   #skipped(): boolean {
     const input = this.input;
-    const waiting = input.end - input.position;
-    const count = waiting < this.#left ? waiting : this.#left;
+    const count = input.left < this.left ? input.left : this.left;
     input.position += count;
     this.remaining -= count;
-    this.#left -= count;
-    input.pass(this.#left);
-    return this.#left === 0;
+    this.left -= count;
+    input.pass(this.left);
+    return this.left === 0;
   }
 
   #filter(): boolean {
@@ -442,8 +436,8 @@ export class Decoder {
     this.count++;
     if (length > this.#limits.topicBytes) {
       this.#consume(2);
-      this.#left = size - 2;
-      this.#step = Step.SkipFilter;
+      this.left = size - 2;
+      this.step = Step.SkipFilter;
       return true;
     }
     if (!this.input.gather(size)) {

@@ -8,7 +8,6 @@ import { assert } from "../memory/assert";
 import type { Blocks } from "../memory/blocks";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
-import type { Topics } from "./topics";
 
 /** Flags of a message. */
 export const enum MessageFlag {
@@ -19,13 +18,19 @@ export const enum MessageFlag {
   Sixteenth = 0xf0,
 }
 
+/** Who keeps the names of retained messages: the topic tree. */
+export interface Names {
+  copyName(node: number, to: number, length: number): void;
+  release(node: number): void;
+}
+
 export class Messages {
   readonly pool: Pool;
   readonly blocks: Blocks;
   /** Rows that are retained messages or wills: they have a share of their own. */
   kept = 0;
   readonly #most: number;
-  readonly #topics: Topics;
+  readonly #topics: Names;
   readonly #layout: Layout;
   readonly #first: number;
   readonly #references: number;
@@ -38,7 +43,7 @@ export class Messages {
   readonly #flags: number;
 
   /** Rows for `count` messages on their way and `keepCount` that are kept. */
-  constructor(layout: Layout, count: number, keepCount: number, blocks: Blocks, topics: Topics) {
+  constructor(layout: Layout, count: number, keepCount: number, blocks: Blocks, topics: Names) {
     layout.table("messages", count + keepCount);
     this.#most = keepCount;
     this.pool = new Pool(layout, count + keepCount);
