@@ -44,11 +44,9 @@ function admitConnect(broker: Broker, connection: number): boolean {
 }
 
 function admitPublish(broker: Broker, connection: number, isTooLarge: boolean): boolean {
-  const { blocks, decoder, inbox, limits } = broker;
+  const { blocks, decoder, limits } = broker;
   const qos = (decoder.flags & PublishFlag.QoS) >>> 1;
-  if (qos > 0 && !inbox.hasRoom(broker.sessionOf(connection), true, isVersion5(broker, connection))) {
-    return beyondWindow(broker, connection, qos);
-  }
+  if (qos > 0 && !hasReceipt(broker, connection)) return beyondWindow(broker, connection, qos);
   if (isTooLarge) return tooLargePublish(broker, connection);
   if (isHeldByReceiver(broker, connection)) return hold(broker, connection, Hold.Receiver);
   if (decoder.remaining > limits.messageBytes) return refuse(broker, connection, Limit.messageBytes);
@@ -61,13 +59,18 @@ function admitPublish(broker: Broker, connection: number, isTooLarge: boolean): 
   return begin(broker, connection, false, promise);
 }
 
+/** Whether a PUBLISH of QoS 1 or 2 can be acknowledged [section 4.9]. */
+export function hasReceipt(broker: Broker, connection: number): boolean {
+  return broker.inbox.hasRoom(broker.sessionOf(connection), true, isVersion5(broker, connection));
+}
+
 /**
- * A PUBLISH does not fit into the Receive Maximum. QoS 1 waits until an acknowledgement is sent; QoS 2 can't wait, because
- * the PUBREL that would make room is behind it. It may be one that we have already, sent again: its identifier will tell.
+ * A PUBLISH does not fit into the Receive Maximum: it waits while an acknowledgement that makes room is owed. QoS 2 may be
+ * one that we have already, sent again: its identifier will tell.
  */
 function beyondWindow(broker: Broker, connection: number, qos: number): boolean {
-  if (qos === 2) return refuse(broker, connection, Limit.receiveMaximum);
   if (broker.inbox.firstOwed(broker.sessionOf(connection)) !== NONE) return hold(broker, connection, Hold.Window);
+  if (qos === 2) return refuse(broker, connection, Limit.receiveMaximum);
   broker.log.event(Event.LimitReached, connection, Limit.receiveMaximum);
   return fail(broker, connection, ReasonCode.ReceiveMaximumExceeded); // [MQTT-3.3.4-7]
 }

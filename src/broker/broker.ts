@@ -23,7 +23,7 @@ import { SessionFlag, type Sessions } from "../session/sessions";
 import type { Subscriptions } from "../session/subscriptions";
 import type { Topics } from "../session/topics";
 import { type Connections, State } from "./connections";
-import { type Counters, counterNames } from "./counters";
+import { Counter, type Counters, counterNames } from "./counters";
 import { end } from "./ending";
 import { indexBytesFor, type Plan, plan } from "./plan";
 import { type PoolReport, poolReports, sessionClientId } from "./reports";
@@ -213,6 +213,13 @@ export class Broker {
     return this.layout.u8[this.connections.state + connection] !== State.Free;
   }
 
+  /** Sends the first `count` bytes of the output. */
+  send(connection: number, count: number): void {
+    if (count === 0) return;
+    this.transport.send(connection, count);
+    this.log.add(Counter.BytesSent, count);
+  }
+
   /** Ends a connection for a reason of ours. */
   end(connection: number, reason: ReasonCode | Cause): void {
     end(this, connection, reason);
@@ -231,8 +238,9 @@ export class Broker {
     this.moved = true;
     if (session === NONE) return;
     u32[sessions.progressAt + session] = this.time.now;
-    if (index[sessions.outCount + session] <= this.limits.queuePerSession >>> 1) {
+    if (index[sessions.outCount + session] <= this.limits.queuePerSession >>> 2) {
       sessions.set(session, SessionFlag.Slow, false);
+      sessions.set(session, SessionFlag.Long, false);
     }
   }
 

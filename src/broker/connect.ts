@@ -3,7 +3,9 @@
 
 import { Event, Limit } from "../events";
 import { NONE } from "../memory/layout";
+import { variableLength } from "../mqtt/bytes";
 import { ConnectFlag, Property, ReasonCode, ReturnCode, Version } from "../mqtt/constants";
+import { connackPropertiesLength, fixedHeaderLength } from "../mqtt/encoder";
 import { WILL } from "../mqtt/properties";
 import { MessageFlag } from "../session/messages";
 import { SessionFlag } from "../session/sessions";
@@ -20,6 +22,9 @@ export function handleConnect(broker: Broker, connection: number, at: number, le
   if (error !== ReasonCode.Success) return refuseMalformed(broker, connection, error);
   if (connect.hasAuthenticationMethod) {
     return refuse(broker, connection, ReasonCode.BadAuthenticationMethod, 0); // [MQTT-4.12.0-1]
+  }
+  if (connect.maximumPacketSize !== 0 && connect.maximumPacketSize < connackLength(broker)) {
+    return refuse(broker, connection, ReasonCode.PacketTooLarge, Limit.packetBytes); // [MQTT-3.1.2-24]
   }
   if (connect.clientIdLength > limits.clientIdBytes) {
     return refuse(broker, connection, ReasonCode.ClientIdentifierNotValid, Limit.clientIdBytes);
@@ -45,6 +50,18 @@ export function handleConnect(broker: Broker, connection: number, at: number, le
     will = storeWill(broker);
   }
   accept(broker, connection, session, will);
+}
+
+/** Bytes of the CONNACK that accepts the CONNECT that was read. */
+function connackLength(broker: Broker): number {
+  const { connackProperties, connect, limits } = broker;
+  connackProperties.sessionExpiryDiffers = connect.sessionExpiry > limits.sessionExpirySeconds;
+  const keepAlive = keepAliveFor(connect.keepAlive, limits.keepAliveSeconds, true);
+  connackProperties.serverKeepAlive = keepAlive === connect.keepAlive ? -1 : keepAlive;
+  connackProperties.assignedLength = connect.clientIdLength === 0 ? PREFIX.length + DIGITS : 0;
+  const length = connackPropertiesLength(ReasonCode.Success, connackProperties);
+  const remaining = 2 + variableLength(length) + length;
+  return fixedHeaderLength(remaining) + remaining;
 }
 
 /** A CONNECT too large to be read: only its first bytes are here. */
@@ -195,6 +212,7 @@ function accept(broker: Broker, connection: number, existing: number, will: numb
   u16[sessions.receiveMaximum + session] = v5 ? connect.receiveMaximum : 65535;
   sessions.set(session, SessionFlag.V5, v5);
   sessions.set(session, SessionFlag.Slow, false);
+  sessions.set(session, SessionFlag.Long, false);
   const wanted = v5 ? connect.sessionExpiry : clean ? 0 : limits.sessionExpirySeconds;
   const expiry = wanted < limits.sessionExpirySeconds ? wanted : limits.sessionExpirySeconds;
   if (expiry !== wanted) connack |= ConnackFlag.SessionExpiry;

@@ -29,7 +29,7 @@ export function end(broker: Broker, connection: number, reason: ReasonCode | Cau
   if (v5 && !owesConnack && !sender.isMidPacket(connection) && transport.writable(connection) >= ACK_BYTES) {
     const code = reason < 0x100 ? (reason as ReasonCode) : ReasonCode.ImplementationSpecificError;
     const output = tables.output;
-    transport.send(connection, writeDisconnect(broker.layout.u8, output, code) - output);
+    broker.send(connection, writeDisconnect(broker.layout.u8, output, code) - output);
   }
   leave(broker, connection, reason);
 }
@@ -52,11 +52,12 @@ export function refuseConnection(broker: Broker, connection: number, reason: Rea
   const { u8 } = broker.layout;
   broker.log.event(Event.ConnectRefused, connection, reason);
   const output = tables.output;
-  if (transport.writable(connection) >= CONNACK_BYTES) {
+  const most = broker.connect.maximumPacketSize;
+  if (transport.writable(connection) >= CONNACK_BYTES && (most === 0 || most >= ACK_BYTES)) {
     if (u8[connections.version + connection] === Version.V5_0) {
-      transport.send(connection, writeConnack(u8, output, false, reason, connackProperties) - output); // [MQTT-3.2.2-6]
+      broker.send(connection, writeConnack(u8, output, false, reason, connackProperties) - output); // [MQTT-3.2.2-6]
     } else if (returnCode !== 0) {
-      transport.send(connection, writeConnack311(u8, output, false, returnCode) - output);
+      broker.send(connection, writeConnack311(u8, output, false, returnCode) - output);
     }
   }
   close(broker, connection, NONE);

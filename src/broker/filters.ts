@@ -2,7 +2,8 @@
 // Topic Filter, and the list of a session's subscriptions.
 
 import { NONE } from "../memory/layout";
-import { PacketType } from "../mqtt/constants";
+import { PacketType, ReasonCode } from "../mqtt/constants";
+import { fixedHeaderLength } from "../mqtt/encoder";
 import type { Broker } from "./broker";
 import { Owes } from "./connections";
 
@@ -48,8 +49,14 @@ export function addCode(broker: Broker, connection: number, code: number): void 
 
 /** The packet is complete: SUBACK or UNSUBACK is owed. */
 export function oweFiltersAck(broker: Broker, connection: number): void {
-  const { blocks, connections, decoder, senders } = broker;
-  const { u8, u16, index } = broker.layout;
+  const { blocks, connections, decoder, senders, sessions } = broker;
+  const { u8, u16, u32, index } = broker.layout;
+  const most = u32[sessions.maximumPacketSize + broker.sessionOf(connection)];
+  if (most !== 0) {
+    const remaining = 3 + u32[connections.ackCount + connection];
+    // Of 5.0, or there would be no maximum.
+    if (fixedHeaderLength(remaining) + remaining > most) return broker.end(connection, ReasonCode.PacketTooLarge); // [MQTT-3.1.2-24]
+  }
   u16[connections.ackId + connection] = decoder.packetId;
   u8[connections.owes + connection] |= Owes.FiltersAck;
   blocks.promised -= index[connections.codesPromise + connection];
@@ -81,16 +88,22 @@ export function dropCodes(broker: Broker, connection: number): void {
 
 /** A SUBSCRIBE that was not completed takes its new subscriptions back. */
 export function undoSubscribe(broker: Broker, connection: number): void {
-  const { connections, sessions, subscriptions } = broker;
+  const { connections, replayer, sessions, subscriptions } = broker;
   const { u8, index } = broker.layout;
   const isOwed = (u8[connections.owes + connection] & Owes.FiltersAck) !== 0;
   if (u8[connections.ackType + connection] !== PacketType.SUBACK || isOwed) return;
   const session = broker.sessionOf(connection);
   const last = index[connections.undoAfter + connection];
   let row = last === NONE ? index[sessions.firstSubscription + session] : subscriptions.nextInSession(last);
+  // They are the end of the session's list.
+  if (last === NONE) index[sessions.firstSubscription + session] = NONE;
+  else subscriptions.setNextInSession(last, NONE);
+  index[sessions.lastSubscription + session] = last;
   while (row !== NONE) {
     const next = subscriptions.nextInSession(row);
-    removeSubscription(broker, session, row);
+    replayer.reset(session, row);
+    subscriptions.remove(row);
+    index[sessions.subscriptionCount + session]--;
     row = next;
   }
 }
@@ -117,6 +130,7 @@ export function removeSubscription(broker: Broker, session: number, row: number)
   while (other !== row) {
     previous = other;
     other = subscriptions.nextInSession(other);
+    subscriptions.walked++;
   }
   const next = subscriptions.nextInSession(row);
   if (previous === NONE) index[sessions.firstSubscription + session] = next;

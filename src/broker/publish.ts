@@ -8,6 +8,7 @@ import { Refusal } from "../mqtt/decoded";
 import { MessageFlag } from "../session/messages";
 import { Receipt } from "../session/qos";
 import { SessionFlag } from "../session/sessions";
+import { hasReceipt } from "./admission";
 import type { Broker } from "./broker";
 import { dropIncoming } from "./ending";
 
@@ -20,6 +21,12 @@ export function handlePublish(broker: Broker, connection: number): Hold | 0 {
   if (qos === 2 && index[connections.incoming + connection] === NONE && inbox.repeat(session, decoder.packetId)) {
     decoder.finish();
     broker.senders.push(connection); // PUBREC again [MQTT-4.3.3-10]
+    return 0;
+  }
+  if (qos > 0 && !hasReceipt(broker, connection)) {
+    // Others may have taken it since the fixed header came.
+    if (inbox.firstOwed(session) !== NONE) return Hold.Window;
+    refusePublish(broker, connection, session, qos, Limit.receiveMaximum);
     return 0;
   }
   const refusedBy = limitOf(broker, connection);

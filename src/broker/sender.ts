@@ -43,14 +43,13 @@ export class Sender {
 
   /** Sends what `connection` can take now. */
   pump(connection: number): void {
-    const { connections, transport, senders } = this.#broker;
+    const { connections, senders } = this.#broker;
     if (connections.layout.u8[connections.state + connection] !== State.Connected) return;
     this.#begin(connection);
     const isDone = this.#fill(connection);
     const count = this.#writer.at - this.#output;
     if (count > 0) {
-      transport.send(connection, count);
-      this.#broker.log.add(Counter.BytesSent, count);
+      this.#broker.send(connection, count);
       this.#broker.progressed(connection);
     }
     // What found no room at all waits until the transport says that it has more.
@@ -59,15 +58,14 @@ export class Sender {
 
   /** Sends the CONNACK and the acknowledgements that are owed, before the connection is closed. */
   flushOwed(connection: number): void {
-    const { connections, transport } = this.#broker;
+    const { connections } = this.#broker;
     const { u8, index } = connections.layout;
     if (this.isMidPacket(connection)) return;
     const session = index[connections.session + connection];
     this.#begin(connection);
     const owesConnack = (u8[connections.owes + connection] & Owes.Connack) !== 0;
     if (!owesConnack || this.#connack(connection, session)) this.#writer.acknowledgements(session);
-    const count = this.#writer.at - this.#output;
-    if (count > 0) transport.send(connection, count);
+    this.#broker.send(connection, this.#writer.at - this.#output);
   }
 
   /** Whether a packet is half sent, so that none can follow. */

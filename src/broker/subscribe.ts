@@ -6,7 +6,7 @@ import { NONE } from "../memory/layout";
 import { ReasonCode, SUBACK_FAILURE_311, SubscriptionOption, Version } from "../mqtt/constants";
 import { isShared } from "../mqtt/utf8";
 import type { Broker } from "./broker";
-import { addCode, appendSubscription, oweFiltersAck } from "./filters";
+import { addCode, appendSubscription } from "./filters";
 
 /** One Topic Filter with its options. */
 export function handleSubscribeFilter(broker: Broker, connection: number): void {
@@ -21,11 +21,6 @@ export function handleSubscribeFilter(broker: Broker, connection: number): void 
   const code = subscribe(broker, connection, v5);
   const isRefused = code >= ReasonCode.UnspecifiedError;
   addCode(broker, connection, isRefused && !v5 ? SUBACK_FAILURE_311 : code);
-}
-
-/** The SUBACK is complete. */
-export function handleSubscribeEnd(broker: Broker, connection: number): void {
-  oweFiltersAck(broker, connection);
 }
 
 function checkOptions(options: number, v5: boolean): ReasonCode {
@@ -69,8 +64,7 @@ function subscribe(broker: Broker, connection: number, v5: boolean): ReasonCode 
   subscriptions.set(row, decoder.options, decoder.subscriptionIdentifier);
   const handling = (decoder.options & SubscriptionOption.RetainHandling) >>> 4;
   if (handling === 0 || (handling === 1 && isNew)) {
-    replayer.reset(session, row);
-    subscriptions.beginReplay(row, router.nextEpoch()); // [MQTT-3.3.1-9], [MQTT-3.3.1-10]
+    replayer.begin(session, row, router.nextEpoch()); // [MQTT-3.3.1-9], [MQTT-3.3.1-10]
     broker.senders.push(connection);
   } // else a replay under way goes on: nothing is lost by subscribing again [MQTT-3.8.4-4]
   return decoder.options & SubscriptionOption.QoS; // granted as asked [MQTT-3.8.4-7]

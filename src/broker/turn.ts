@@ -10,14 +10,18 @@ import { handleConnect, handleLargeConnect } from "./connect";
 import { State } from "./connections";
 import { Counter } from "./counters";
 import { handleDisconnect } from "./disconnect";
+import { oweFiltersAck } from "./filters";
 import { handlePingreq } from "./pingreq";
 import { handlePuback } from "./puback";
 import { handlePubcomp } from "./pubcomp";
 import { handlePublish } from "./publish";
 import { handlePubrec } from "./pubrec";
 import { handlePubrel } from "./pubrel";
-import { handleSubscribeEnd, handleSubscribeFilter } from "./subscribe";
-import { handleUnsubscribeEnd, handleUnsubscribeFilter } from "./unsubscribe";
+import { handleSubscribeFilter } from "./subscribe";
+import { handleUnsubscribeFilter } from "./unsubscribe";
+
+/** Rows that one turn may search, about: long lists must not make a long step. */
+const MOST_WALKED = 20000;
 
 export function takeTurn(broker: Broker, connection: number): void {
   const { connections, decoder, limits, readers, timers, transport } = broker;
@@ -28,6 +32,7 @@ export function takeTurn(broker: Broker, connection: number): void {
   let isNewPacket = !decoder.inPacket;
   let packets = limits.packetsPerTurn;
   let reads = limits.packetsPerTurn; // many may complete nothing
+  const walked = broker.subscriptions.walked;
   let isOver = false;
   while (!isOver) {
     const found = decoder.next();
@@ -47,7 +52,8 @@ export function takeTurn(broker: Broker, connection: number): void {
     if (!dispatch(broker, connection, found)) break;
     if (!decoder.inPacket) isNewPacket = true;
     // What has been received and can't be given back is used up.
-    isOver = --packets <= 0 && (decoder.input.left === 0 || transport.readAhead);
+    const isLong = ((broker.subscriptions.walked - walked) | 0) > MOST_WALKED;
+    isOver = (--packets <= 0 || isLong) && (decoder.input.left === 0 || transport.readAhead);
   }
   if (u8[connections.state + connection] === State.Free) return;
   if (decoder.input.left > 0) transport.unreceive(connection, decoder.input.left);
@@ -98,9 +104,8 @@ function dispatch(broker: Broker, connection: number, found: Decoded): boolean {
       else handleUnsubscribeFilter(broker, connection);
       return broker.isAlive(connection);
     case Decoded.FiltersEnd:
-      if (decoder.type === PacketType.SUBSCRIBE) handleSubscribeEnd(broker, connection);
-      else handleUnsubscribeEnd(broker, connection);
-      return true;
+      oweFiltersAck(broker, connection); // [MQTT-3.8.4-1], [MQTT-3.10.4-4]
+      return broker.isAlive(connection);
     case Decoded.Starved:
       starve(broker, connection);
       return false;

@@ -3,7 +3,7 @@
 import { NONE } from "../memory/layout";
 import { ReasonCode, Version } from "../mqtt/constants";
 import type { Broker } from "./broker";
-import { addCode, oweFiltersAck, removeSubscription } from "./filters";
+import { addCode, removeSubscription } from "./filters";
 
 /** One Topic Filter. */
 export function handleUnsubscribeFilter(broker: Broker, connection: number): void {
@@ -27,9 +27,4 @@ export function handleUnsubscribeFilter(broker: Broker, connection: number): voi
     }
   }
   addCode(broker, connection, code);
-}
-
-/** The UNSUBACK is complete [MQTT-3.10.4-4]. */
-export function handleUnsubscribeEnd(broker: Broker, connection: number): void {
-  oweFiltersAck(broker, connection);
 }

@@ -43,7 +43,7 @@ export interface Limits {
   inflightPerSession: number;
   /** Receive Maximum announced: unacknowledged PUBLISH from one client. QoS 1 beyond waits, QoS 2 gets DISCONNECT 0x93. */
   receiveMaximum: number;
-  /** Unfinished QoS 2 PUBLISH of clients before MQTT 5.0, which know no Receive Maximum, beyond `receiveMaximum` each; shared. */
+  /** Unfinished QoS 2 PUBLISH of clients before MQTT 5.0, which know no Receive Maximum, beyond `receiveMaximum` each; shared, one may have 1,024. */
   receiveShared: number;
   /** Longest Client Identifier, 23 to 255 bytes. CONNACK 0x85. */
   clientIdBytes: number;
@@ -71,7 +71,10 @@ export interface Limits {
   keepAliveSeconds: number;
   /** Longest Session Expiry Interval, s, and that of persistent sessions before MQTT 5.0. 4,294,967,295: for ever. */
   sessionExpirySeconds: number;
-  /** When `queuePerSession` is reached. The publisher gets success; what is dropped is counted. */
+  /**
+   * When `queuePerSession` is reached. The publisher gets success; what is dropped is counted. With "disconnect" a client
+   * that publishes to itself faster than it reads may be disconnected again and again.
+   */
   sessionOverflow: Overflow;
   /** A PUBLISH refused before MQTT 5.0, which knows no refusal [MQTT-3.3.5-2]: close, or acknowledge, deliver where possible, and count. */
   refuse311: Refuse311;
@@ -176,7 +179,7 @@ const gateway = Object.freeze<Limits>({
   subscriptionIdentifiers: 64,
   topicNodes: 1500,
   topicLabels: 448,
-  labelBytes: 8640,
+  labelBytes: 8480,
   retained: 384,
   messages: 128,
   deliveries: 320,
@@ -325,23 +328,30 @@ const refusals: readonly string[] = Object.freeze(["close", "acknowledge"]);
 // allocates: start-up only
 /** Throws `LimitsError` for the first limit that is missing, unknown, out of its range or at odds with another. */
 export function checkLimits(limits: Limits): void {
-  const values = limits as unknown as Record<string, unknown>;
-  for (const field of Object.keys(limitRanges)) {
-    const [least, most] = limitRanges[field];
-    const value = values[field];
-    if (typeof value !== "number" || !Number.isInteger(value)) throw new LimitsError(field, "must be a whole number");
-    if (value < least || value > most) throw new LimitsError(field, `must be from ${least} to ${most}, not ${value}`);
-  }
+  checkNumbers(limits as unknown as Record<string, unknown>, limitRanges, ["sessionOverflow", "refuse311"]);
   if (!overflows.includes(limits.sessionOverflow)) {
     throw new LimitsError("sessionOverflow", `must be one of ${overflows.join(", ")}`);
   }
   if (!refusals.includes(limits.refuse311)) throw new LimitsError("refuse311", `must be one of ${refusals.join(", ")}`);
-  for (const field of Object.keys(values)) {
-    if (!(field in limitRanges) && field !== "sessionOverflow" && field !== "refuse311") {
-      throw new LimitsError(field, "is no limit");
-    }
-  }
   checkRelations(limits);
+}
+
+// allocates: start-up only
+/** Throws `LimitsError` for the first number that is missing or out of its range, or a field that is neither one nor in `others`. */
+export function checkNumbers(
+  values: Record<string, unknown>,
+  ranges: Readonly<Record<string, readonly [number, number]>>,
+  others: readonly string[],
+): void {
+  for (const field of Object.keys(ranges)) {
+    const [least, most] = ranges[field];
+    const value = values[field];
+    if (typeof value !== "number" || !Number.isInteger(value)) throw new LimitsError(field, "must be a whole number");
+    if (value < least || value > most) throw new LimitsError(field, `must be from ${least} to ${most}, not ${value}`);
+  }
+  for (const field of Object.keys(values)) {
+    if (!(field in ranges) && !others.includes(field)) throw new LimitsError(field, "is no limit");
+  }
 }
 
 // allocates: start-up only

@@ -54,6 +54,14 @@ export class ConnectReader {
     this.#at = at;
     this.#end = at + length;
     this.#error = ReasonCode.Success;
+    // What the properties of 5.0 mean when they are absent.
+    this.sessionExpiry = 0;
+    this.receiveMaximum = 65535;
+    this.maximumPacketSize = 0;
+    this.topicAliasMaximum = 0;
+    this.requestProblemInformation = 1;
+    this.hasAuthenticationMethod = false;
+    this.willDelay = 0;
     if (!this.#protocol()) return this.#error;
     if (this.version === Version.V5_0 && !this.#connectProperties()) return this.#error;
     if (!this.#string()) return this.#error;
@@ -117,12 +125,6 @@ export class ConnectReader {
   }
 
   #connectProperties(): boolean {
-    this.sessionExpiry = 0;
-    this.receiveMaximum = 65535;
-    this.maximumPacketSize = 0;
-    this.topicAliasMaximum = 0;
-    this.requestProblemInformation = 1;
-    this.hasAuthenticationMethod = false;
     let hasAuthenticationData = false;
     const end = this.#propertiesEnd();
     if (end < 0) return false;
@@ -158,7 +160,6 @@ export class ConnectReader {
   }
 
   #will(): boolean {
-    this.willDelay = 0;
     this.willPropertiesAt = 0;
     this.willPropertiesEnd = 0;
     if (this.version === Version.V5_0) {

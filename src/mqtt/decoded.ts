@@ -75,4 +75,6 @@ export interface DecoderLimits {
   topicBytes: number;
   topicLevels: number;
   stageBytes: number;
+  /** For a client: most bytes of the Topic Name and properties of a PUBLISH. */
+  headBytes?: number;
 }

@@ -59,6 +59,7 @@ export class Decoder {
   readonly #kept: number;
   readonly #aliases: number;
   readonly #isClient: boolean;
+  readonly #headBytes: number;
   readonly #u8: Uint8Array;
   readonly #limits: DecoderLimits;
   readonly #layout: Layout;
@@ -73,6 +74,7 @@ export class Decoder {
   constructor(layout: Layout, blocks: Blocks, limits: DecoderLimits, stage: number, aliases = -1) {
     this.#aliases = aliases;
     this.#isClient = aliases >= 0;
+    this.#headBytes = limits.headBytes ?? Number.MAX_SAFE_INTEGER;
     this.#kept = layout.area("topic of a refused PUBLISH", limits.topicBytes);
     layout.table("decoder, per connection", limits.connections);
     this.#row = new DecoderRow(layout);
@@ -151,6 +153,7 @@ export class Decoder {
         this.packetId = 0;
         this.alias = 0;
         this.topicLength = 0;
+        this.topicAt = 0;
         this.left = 0;
         this.hasExpiry = false;
         this.refusal = refuse ? Refusal.Caller : Refusal.None;
@@ -346,6 +349,7 @@ export class Decoder {
     this.left = integer >> 3;
     this.#consume(integer & 7);
     if (this.left > this.remaining) return this.#wrong(ReasonCode.MalformedPacket);
+    if (this.topicLength + this.left > this.#headBytes) return this.#propertyTooLong();
     this.step = Step.Properties;
     return true;
   }

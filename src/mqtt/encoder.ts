@@ -71,7 +71,8 @@ export function writeConnack(
   return end;
 }
 
-function connackPropertiesLength(reasonCode: ReasonCode, properties: ConnackProperties): number {
+/** Bytes of its properties. */
+export function connackPropertiesLength(reasonCode: ReasonCode, properties: ConnackProperties): number {
   if (reasonCode !== ReasonCode.Success) return 0;
   let length = 3 + 5 + 2;
   if (properties.sessionExpiryDiffers) length += 5;

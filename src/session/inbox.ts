@@ -7,8 +7,11 @@
 import { assert } from "../memory/assert";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
-import { acknowledged, Receipt, receiptDisconnected } from "./qos";
+import { accepted, acknowledged, Receipt, receiptDisconnected } from "./qos";
 import type { Sessions } from "./sessions";
+
+/** Shared receipts that one session may have: they are searched one by one. */
+const SHARED_EACH = 1024;
 
 export class Inbox {
   readonly pool: Pool;
@@ -42,7 +45,8 @@ export class Inbox {
    */
   hasRoom(session: number, forPublish: boolean, v5: boolean): boolean {
     const own = forPublish && v5 ? this.#own - 1 : this.#own;
-    return this.#layout.index[this.#sessions.receiptCount + session] < own || (!v5 && this.sharedFree > 0);
+    const count = this.#layout.index[this.#sessions.receiptCount + session];
+    return count < own || (!v5 && this.sharedFree > 0 && count < own + SHARED_EACH);
   }
 
   /** Owes the client an acknowledgement. The caller has found that the session may have one more receipt. */
@@ -60,38 +64,46 @@ export class Inbox {
 
   /** PUBREC is owed again for an unfinished Packet Identifier. False when it is none [MQTT-4.3.3-10]. */
   repeat(session: number, packetId: number): boolean {
-    const sessions = this.#sessions;
-    if (this.#find(sessions.pendingFirst, session, packetId) !== NONE) {
-      const row = this.#unlinkFound(sessions.pendingFirst, sessions.pendingLast, session);
-      this.#layout.u8[this.#state + row] = Receipt.PubrecOwed;
-      this.#layout.u8[this.#reasonCode + row] = 0;
-      this.#append(sessions.owedFirst, sessions.owedLast, session, row);
-      return true;
-    }
-    const row = this.#find(sessions.owedFirst, session, packetId);
-    return row !== NONE && this.#layout.u8[this.#state + row] === Receipt.PubrecOwed;
+    return this.#owe(session, packetId, Receipt.PubrecOwed) || this.#pubrecOwed(session, packetId) !== NONE;
   }
 
-  /** PUBREL came: PUBCOMP is owed. False when the Packet Identifier is unknown. */
-  release(session: number, packetId: number): boolean {
-    const sessions = this.#sessions;
+  /** The application accepts the message of `packetId`. False when none waits for that. */
+  accept(session: number, packetId: number): boolean {
+    const row = this.#find(this.#sessions.owedFirst, session, packetId);
+    if (row === NONE) return false;
     const { u8 } = this.#layout;
-    if (this.#find(sessions.pendingFirst, session, packetId) !== NONE) {
-      const row = this.#unlinkFound(sessions.pendingFirst, sessions.pendingLast, session);
-      u8[this.#state + row] = Receipt.PubcompOwed;
-      u8[this.#reasonCode + row] = 0;
-      this.#append(sessions.owedFirst, sessions.owedLast, session, row);
-      return true;
-    }
-    const row = this.#find(sessions.owedFirst, session, packetId);
-    if (row === NONE || u8[this.#state + row] !== Receipt.PubrecOwed) return false;
+    const before: Receipt = u8[this.#state + row];
+    u8[this.#state + row] = accepted(before);
+    return u8[this.#state + row] !== before;
+  }
+
+  /** PUBREL came: PUBCOMP is owed. False when the Packet Identifier is unknown, or was refused. */
+  release(session: number, packetId: number): boolean {
+    if (this.#owe(session, packetId, Receipt.PubcompOwed)) return true;
+    const { u8 } = this.#layout;
+    const row = this.#pubrecOwed(session, packetId);
+    if (row === NONE || u8[this.#state + row] !== Receipt.PubrecOwed || u8[this.#reasonCode + row] >= 0x80)
+      return false;
     u8[this.#state + row] = Receipt.PubcompOwed;
+    u8[this.#reasonCode + row] = 0;
     return true;
   }
 
-  /** The receipt whose acknowledgement goes out next, or NONE. */
+  /** Owes `state` for a Packet Identifier that was waiting for PUBREL. False when none was. */
+  #owe(session: number, packetId: number, state: Receipt): boolean {
+    const sessions = this.#sessions;
+    if (this.#find(sessions.pendingFirst, session, packetId) === NONE) return false;
+    const row = this.#unlinkFound(sessions.pendingFirst, sessions.pendingLast, session);
+    this.#layout.u8[this.#state + row] = state;
+    this.#layout.u8[this.#reasonCode + row] = 0;
+    this.#append(sessions.owedFirst, sessions.owedLast, session, row);
+    return true;
+  }
+
+  /** The receipt whose acknowledgement goes out next, or NONE; they go in order [MQTT-4.6.0-2], also when one is open. */
   firstOwed(session: number): number {
-    return this.#layout.index[this.#sessions.owedFirst + session];
+    const row = this.#layout.index[this.#sessions.owedFirst + session];
+    return this.#layout.u8[this.#state + row] < Receipt.PubackOpen ? row : NONE;
   }
 
   /** The acknowledgement of the first owed receipt was sent. */
@@ -120,6 +132,7 @@ export class Inbox {
       const state = receiptDisconnected(u8[this.#state + row], u8[this.#reasonCode + row] >= 0x80);
       u8[this.#state + row] = state;
       if (state === Receipt.Done) this.#free(session, row);
+      else if (state === Receipt.PubrecOpen) this.#append(sessions.owedFirst, sessions.owedLast, session, row);
       else this.#append(sessions.pendingFirst, sessions.pendingLast, session, row);
       row = next;
     }
@@ -154,6 +167,18 @@ export class Inbox {
 
   #previous = NONE;
   #found = NONE;
+
+  /** The receipt that owes PUBREC for `packetId`: other acknowledgements may be owed for the same identifier. */
+  #pubrecOwed(session: number, packetId: number): number {
+    const { u8, u16, index } = this.#layout;
+    let row = index[this.#sessions.owedFirst + session];
+    for (; row !== NONE; row = index[this.#next + row]) {
+      const state: Receipt = u8[this.#state + row];
+      if (u16[this.#packetId + row] === packetId && (state === Receipt.PubrecOwed || state === Receipt.PubrecOpen))
+        break;
+    }
+    return row;
+  }
 
   #find(first: number, session: number, packetId: number): number {
     const { u16, index } = this.#layout;

@@ -22,6 +22,8 @@ export const enum DeliveryFlag {
 export class Outbox {
   readonly pool: Pool;
   readonly identifiers: Pool;
+  /** The delivery that `acknowledge` found. */
+  found = NONE;
   readonly #layout: Layout;
   readonly #sessions: Sessions;
   readonly #messages: Messages;
@@ -124,6 +126,7 @@ export class Outbox {
     while (row !== NONE && u8[this.#state + row] !== Delivery.Queued) {
       if (u16[this.#packetId + row] === packetId) {
         // A PUBLISH not sent again yet on this connection can't be acknowledged on it.
+        this.found = row;
         const waits = u8[this.#state + row] < Delivery.PubrelOwed && !isSent;
         return waits ? Delivery.Unexpected : this.#received(session, previous, row, packet, refused);
       }
@@ -308,6 +311,10 @@ export class Outbox {
 
   has(row: number, flag: DeliveryFlag): boolean {
     return (this.#layout.u8[this.#flags + row] & flag) !== 0;
+  }
+
+  clearFlag(row: number, flag: DeliveryFlag): void {
+    this.#layout.u8[this.#flags + row] &= ~flag;
   }
 
   setFlag(row: number, flag: DeliveryFlag): void {

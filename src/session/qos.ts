@@ -76,6 +76,15 @@ export const enum Receipt {
   PubrelOwed = 4,
   /** Over; the row can go. */
   Done = 5,
+  /** QoS 1 or QoS 2: the application has the message and has not accepted it yet; until then nothing is owed. */
+  PubackOpen = 6,
+  PubrecOpen = 7,
+}
+
+/** What the application's acceptance makes of a receipt. */
+export function accepted(state: Receipt): Receipt {
+  if (state === Receipt.PubackOpen) return Receipt.PubackOwed;
+  return state === Receipt.PubrecOpen ? Receipt.PubrecOwed : state;
 }
 
 /** What sending the acknowledgement that is owed makes of a receipt. `refused`: its Reason Code is 0x80 or more. */
@@ -84,6 +93,8 @@ export function acknowledged(state: Receipt, refused: boolean): Receipt {
     case Receipt.PubrecOwed:
       return refused ? Receipt.Done : Receipt.PubrelPending; // [MQTT-4.3.3-9]
     case Receipt.PubrelPending:
+    case Receipt.PubackOpen:
+    case Receipt.PubrecOpen:
       return state;
     default:
       return Receipt.Done;
@@ -93,7 +104,7 @@ export function acknowledged(state: Receipt, refused: boolean): Receipt {
 /** What the loss of the connection makes of a receipt: QoS 2 goes on until PUBREL, all else the sender begins again. */
 export function receiptDisconnected(state: Receipt, refused: boolean): Receipt {
   if (state === Receipt.PubrecOwed) return refused ? Receipt.Done : Receipt.PubrelPending;
-  return state === Receipt.PubrelPending ? state : Receipt.Done;
+  return state === Receipt.PubrelPending || state === Receipt.PubrecOpen ? state : Receipt.Done;
 }
 
 /** The packet that a receipt owes. */

@@ -9,7 +9,7 @@
 import { type Layout, NONE } from "../memory/layout";
 import type { Messages } from "./messages";
 import type { Outbox } from "./outbox";
-import type { Sessions } from "./sessions";
+import { SessionFlag, type Sessions } from "./sessions";
 import type { Subscriptions } from "./subscriptions";
 import type { Topics } from "./topics";
 
@@ -57,6 +57,13 @@ export class Replayer {
     this.#topics = topics;
     this.#messages = messages;
     this.#outbox = outbox;
+  }
+
+  /** Retained messages of epochs before `epoch` are to be sent to a subscription, from the beginning. */
+  begin(session: number, subscription: number, epoch: number): void {
+    this.reset(session, subscription);
+    this.#subscriptions.beginReplay(subscription, epoch);
+    this.#sessions.set(session, SessionFlag.Replays, true);
   }
 
   /** Forgets the position if it is in `subscription` (or in any, for NONE): it is gone, or begins again. */
@@ -174,7 +181,14 @@ export class Replayer {
   }
 
   #firstWaiting(session: number): number {
-    let row = this.#layout.index[this.#sessions.firstSubscription + session];
+    const sessions = this.#sessions;
+    if (!sessions.has(session, SessionFlag.Replays)) return NONE;
+    const row = this.#nextWaiting(this.#layout.index[sessions.firstSubscription + session]);
+    if (row === NONE) sessions.set(session, SessionFlag.Replays, false);
+    return row;
+  }
+
+  #nextWaiting(row: number): number {
     while (row !== NONE && !this.#subscriptions.replay(row)) row = this.#subscriptions.nextInSession(row);
     return row;
   }
@@ -182,7 +196,9 @@ export class Replayer {
   #end(session: number, subscription: number): void {
     const { index } = this.#layout;
     this.#subscriptions.endReplay(subscription);
-    index[this.#sessions.replaySubscription + session] = NONE;
+    // Those before it may wait again, and are looked for when none is left behind it.
+    const next = this.#nextWaiting(this.#subscriptions.nextInSession(subscription));
+    index[this.#sessions.replaySubscription + session] = next;
     index[this.#sessions.replayNode + session] = NONE;
   }
 

@@ -236,11 +236,33 @@ export class Router {
     const connection = index[sessions.connection + session];
     if (connection === NONE) return row;
     this.#senders.push(connection);
-    if (index[sessions.outCount + session] > this.#half && !sessions.has(session, SessionFlag.Slow)) {
+    if (index[sessions.outCount + session] > this.#half && this.#keepsPace(session)) {
       const idle = (this.now - u32[sessions.progressAt + session]) | 0;
       if (idle < this.#limits.stallMilliseconds) this.heldBy = session;
     }
     return row;
+  }
+
+  /**
+   * Whether a session with a long queue may hold publishers: not when it took less than half a queue in the time that one
+   * may be held. Then it is Slow, and its own queue's limit settles it: who takes little must not set the pace for all.
+   */
+  #keepsPace(session: number): boolean {
+    const { u32, index } = this.#layout;
+    const sessions = this.#sessions;
+    if (sessions.has(session, SessionFlag.Slow)) return false;
+    if (!sessions.has(session, SessionFlag.Long)) {
+      sessions.set(session, SessionFlag.Long, true);
+      u32[sessions.paceAt + session] = this.now;
+      index[sessions.paceCount + session] = 0;
+    }
+    // While the queue is long, what comes in is what goes out.
+    if (index[sessions.paceCount + session] < this.#half) index[sessions.paceCount + session]++;
+    if (((this.now - u32[sessions.paceAt + session]) | 0) < this.#limits.holdMilliseconds) return true;
+    sessions.set(session, SessionFlag.Slow, index[sessions.paceCount + session] < this.#half);
+    u32[sessions.paceAt + session] = this.now;
+    index[sessions.paceCount + session] = 0;
+    return !sessions.has(session, SessionFlag.Slow);
   }
 
   /** The queue of a session is full: `sessionOverflow` says what gives way. */
@@ -273,6 +295,7 @@ export class Router {
       }
       previous = row;
       row = outbox.next(row);
+      this.#subscriptions.walked++;
     }
     return false;
   }

@@ -23,6 +23,10 @@ export const enum SessionFlag {
   Slow = 4,
   /** A Will Message waits for its Will Delay Interval. */
   WillWaits = 8,
+  /** Its queue went over half full and has not been short since: its pace is measured. */
+  Long = 16,
+  /** Retained messages wait for one of its subscriptions, perhaps. */
+  Replays = 32,
 }
 
 export class Sessions {
@@ -49,6 +53,7 @@ export class Sessions {
   readonly replayNode: number;
   /** The delivery whose PUBLISH is half sent: nothing drops it. */
   readonly sending: number;
+  readonly paceCount: number;
   /** The delivery that the message now being routed got, with `stamp`. */
   readonly routed: number;
   // u32
@@ -60,6 +65,8 @@ export class Sessions {
   readonly dropped: number;
   readonly maximumPacketSize: number;
   readonly progressAt: number;
+  /** When its pace began to be measured, and the messages it got since. */
+  readonly paceAt: number;
   // u16
   readonly nextId: number;
   /** Packet Identifiers from `nextId` on that are known to be free. */
@@ -72,7 +79,6 @@ export class Sessions {
   readonly awayMilliseconds: number;
   // u8
   readonly flags: number;
-  readonly routedQos: number;
   readonly #idLength: number;
   readonly #id: number;
   readonly #idBytes: number;
@@ -93,6 +99,7 @@ export class Sessions {
     this.dropped = layout.u32Column();
     this.maximumPacketSize = layout.u32Column();
     this.progressAt = layout.u32Column();
+    this.paceAt = layout.u32Column();
     this.connection = layout.indexColumn();
     this.firstSubscription = layout.indexColumn();
     this.lastSubscription = layout.indexColumn();
@@ -110,6 +117,7 @@ export class Sessions {
     this.replaySubscription = layout.indexColumn();
     this.replayNode = layout.indexColumn();
     this.sending = layout.indexColumn();
+    this.paceCount = layout.indexColumn();
     this.routed = layout.indexColumn();
     this.nextId = layout.u16Column();
     this.freeIds = layout.u16Column();
@@ -119,7 +127,6 @@ export class Sessions {
     this.replayDepth = layout.u16Column();
     this.awayMilliseconds = layout.u16Column();
     this.flags = layout.u8Column();
-    this.routedQos = layout.u8Column();
     this.#idLength = layout.u8Column();
     this.#idBytes = limits.clientIdBytes;
     this.#id = layout.bytesColumn(limits.clientIdBytes);
@@ -145,7 +152,7 @@ export class Sessions {
     const { u8, u16, u32, index } = this.layout;
     const row = this.pool.take();
     if (row === NONE) return NONE;
-    for (let column = this.stamp; column <= this.progressAt; column += this.expiry - this.stamp) u32[column + row] = 0;
+    for (let column = this.stamp; column <= this.paceAt; column += this.expiry - this.stamp) u32[column + row] = 0;
     for (let column = this.connection; column <= this.routed; column += this.firstSubscription - this.connection) {
       index[column + row] = NONE;
     }

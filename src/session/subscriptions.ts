@@ -12,6 +12,8 @@ const REPLAY = 0x40;
 
 export class Subscriptions {
   readonly pool: Pool;
+  /** Rows that searches have walked over, so that who has a turn can be stopped; wraps. */
+  walked = 0;
   readonly #layout: Layout;
   readonly #topics: Topics;
   readonly #nextInSession: number;
@@ -42,7 +44,12 @@ export class Subscriptions {
   find(session: number, node: number): number {
     const { index } = this.#layout;
     let row = this.#topics.firstSubscription(node);
-    while (row !== NONE && index[this.#session + row] !== session) row = index[this.#nextAtNode + row];
+    let walked = this.walked;
+    while (row !== NONE && index[this.#session + row] !== session) {
+      row = index[this.#nextAtNode + row];
+      walked++;
+    }
+    this.walked = walked | 0;
     return row;
   }
 

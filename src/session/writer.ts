@@ -26,6 +26,9 @@ export class SessionWriter {
   /** Where in the output the next byte goes, and where its room ends. */
   at = 0;
   end = 0;
+  /** Topic Alias of the PUBLISH at hand, 0 for none; whether it stands for the Topic Name. Only a client uses them. */
+  alias = 0;
+  omitsTopic = false;
   // The PUBLISH at hand.
   #headLength = 0;
   #bodyFrom = 0;
@@ -139,7 +142,7 @@ export class SessionWriter {
     const propertiesLength = messages.propertiesLength(message);
     this.#bodyFrom = v5 ? 0 : propertiesLength;
     this.#bodyLength = messages.bodyLength(message) - this.#bodyFrom;
-    let variable = 2 + messages.topicLength(message) + (outbox.qos(row) > 0 ? 2 : 0);
+    let variable = 2 + this.#topicLength(message) + (outbox.qos(row) > 0 ? 2 : 0);
     if (v5) {
       const own = this.#ownPropertiesLength(row, message);
       variable += variableLength(own + propertiesLength) + own;
@@ -152,7 +155,7 @@ export class SessionWriter {
   /** Bytes of the properties that are not the publisher's: Message Expiry Interval and Subscription Identifiers. */
   #ownPropertiesLength(row: number, message: number): number {
     const outbox = this.#outbox;
-    let length = this.#messages.hasExpiry(message) ? 5 : 0;
+    let length = (this.#messages.hasExpiry(message) ? 5 : 0) + (this.alias !== 0 ? 3 : 0);
     const identifier = outbox.identifier(row);
     if (identifier === 0) return length;
     length += 1 + variableLength(identifier);
@@ -162,17 +165,21 @@ export class SessionWriter {
     return length;
   }
 
+  #topicLength(message: number): number {
+    return this.omitsTopic ? 0 : this.#messages.topicLength(message);
+  }
+
   #writeHead(connection: number, session: number, row: number, message: number, to: number): void {
     const u8 = this.#u8;
     const outbox = this.#outbox;
     const messages = this.#messages;
     const qos = outbox.qos(row);
     const dup = u8[this.#columns.sendDup + connection] !== 0;
-    const topicLength = messages.topicLength(message);
+    const topicLength = this.#topicLength(message);
     u8[to] = publishHeader(qos, outbox.has(row, DeliveryFlag.Retain), dup);
     let at = writeVariable(u8, to + 1, this.#remaining());
     at = writeU16(u8, at, topicLength);
-    messages.copyTopic(message, at);
+    if (topicLength > 0) messages.copyTopic(message, at);
     at += topicLength;
     if (qos > 0) at = writeU16(u8, at, outbox.packetId(row));
     if (!this.#sessions.has(session, SessionFlag.V5)) return;
@@ -180,6 +187,10 @@ export class SessionWriter {
     if (messages.hasExpiry(message)) {
       u8[at] = Property.MessageExpiryInterval;
       at = writeU32(u8, at + 1, this.#layout.u32[this.#columns.sendExpiry + connection]);
+    }
+    if (this.alias !== 0) {
+      u8[at] = Property.TopicAlias;
+      at = writeU16(u8, at + 1, this.alias);
     }
     const identifier = outbox.identifier(row);
     if (identifier === 0) return;

@@ -45,6 +45,8 @@ const receipts = {
   PubcompOwed: Receipt.PubcompOwed,
   PubrelOwed: Receipt.PubrelOwed,
   Done: Receipt.Done,
+  PubackOpen: Receipt.PubackOpen,
+  PubrecOpen: Receipt.PubrecOpen,
 } as const;
 type ReceiptName = keyof typeof receipts;
 const receiptNames = Object.keys(receipts) as ReceiptName[];
@@ -121,6 +123,9 @@ describe("the receiver of a message", () => {
     PubcompOwed: ["Done", "Done", "Done", "Done", PUBCOMP],
     PubrelOwed: ["Done", "Done", "Done", "Done", PUBREL],
     Done: ["Done", "Done", "Done", "Done", 0],
+    // The application has it: QoS 1 begins again, QoS 2 must not be given to it twice.
+    PubackOpen: ["PubackOpen", "PubackOpen", "Done", "Done", 0],
+    PubrecOpen: ["PubrecOpen", "PubrecOpen", "PubrecOpen", "PubrecOpen", 0],
   };
 
   test.each(receiptNames)("in %s goes where the table says", (name) => {

@@ -82,7 +82,7 @@ class Rig {
     const { subscriptions, router } = this.core;
     const identifier = ++this.#identifier;
     subscriptions.set(row, 2, identifier);
-    subscriptions.beginReplay(row, router.nextEpoch());
+    this.core.replayer.begin(session, row, router.nextEpoch());
     const due = new Map([...this.retained].filter(([name]) => filterMatches(filter, name)));
     this.owed.get(session)!.set(identifier, { filter, row, due });
   }

@@ -1,0 +1,195 @@
+// What the server sends: bytes are received and decoded until they are used up, or the application takes no more.
+
+import { PacketType, PublishFlag, ReasonCode, Version } from "../mqtt/constants";
+import { Decoded } from "../mqtt/decoded";
+import { Delivery, Receipt } from "../session/qos";
+import { type Client, ClientState } from "./client";
+import { Stage } from "./subscriptions";
+import { ONE } from "./tables";
+
+/** True when more may wait. */
+export function receive(client: Client): boolean {
+  const { decoder, limits, tables, transport } = client;
+  for (let packets = limits.packetsPerStep; packets > 0; ) {
+    if (client.isPaused) return false;
+    const found = decoder.next();
+    if (found === Decoded.Nothing) {
+      const wanted =
+        transport.readAhead || decoder.input.wanted > limits.inputBytes ? limits.inputBytes : decoder.input.wanted;
+      const count = transport.receive(ONE, wanted);
+      if (count === 0) return false;
+      client.receivedAt = client.time.now;
+      decoder.feed(tables.input, count);
+      continue;
+    }
+    if (!dispatch(client, found)) return false;
+    packets--;
+  }
+  return true;
+}
+
+/** False when reading does not go on. */
+function dispatch(client: Client, found: Decoded): boolean {
+  switch (found) {
+    case Decoded.Header:
+      return admit(client);
+    case Decoded.Payload:
+      return client.message.payload();
+    case Decoded.Publish:
+      return client.message.end();
+    case Decoded.Packet:
+      handlePacket(client);
+      return client.isOnline;
+    default:
+      client.fail(client.decoder.error === ReasonCode.Success ? ReasonCode.QuotaExceeded : client.decoder.error);
+      return false;
+  }
+}
+
+/** A fixed header has come: is the packet allowed now, is there room for it? */
+function admit(client: Client): boolean {
+  const { decoder, inbox, limits, tables } = client;
+  const isConnected = client.state === ClientState.Connected;
+  const v5 = client.version === Version.V5_0;
+  switch (decoder.type) {
+    case PacketType.PUBLISH: {
+      if (!isConnected) break;
+      if (v5 && decoder.headerLength + decoder.remaining > limits.packetBytes)
+        return fail(client, ReasonCode.PacketTooLarge);
+      const isAcknowledged = (decoder.flags & PublishFlag.QoS) !== 0;
+      if (isAcknowledged && !inbox.hasRoom(ONE, true, v5)) {
+        // Before 5.0 a server is not told how many there may be: it waits.
+        return v5 ? fail(client, ReasonCode.ReceiveMaximumExceeded) : false;
+      }
+      decoder.begin(false, tables.headBlocks);
+      return true;
+    }
+    case PacketType.CONNACK:
+      if (isConnected) break;
+      return begin(client);
+    case PacketType.PUBACK:
+    case PacketType.PUBREC:
+    case PacketType.PUBREL:
+    case PacketType.PUBCOMP:
+    case PacketType.SUBACK:
+    case PacketType.UNSUBACK:
+    case PacketType.PINGRESP:
+      if (!isConnected) break;
+      return begin(client);
+    case PacketType.DISCONNECT:
+      if (!isConnected || !v5) break;
+      return begin(client);
+    default:
+      break; // what only clients send, a second CONNACK, AUTH without a method [MQTT-4.12.0-6]
+  }
+  return fail(client, ReasonCode.ProtocolError);
+}
+
+function begin(client: Client): boolean {
+  const { decoder, limits } = client;
+  if (decoder.remaining > limits.stageBytes) return fail(client, ReasonCode.PacketTooLarge);
+  decoder.begin(false, 0);
+  return true;
+}
+
+function fail(client: Client, reason: ReasonCode): boolean {
+  client.fail(reason);
+  return false;
+}
+
+function handlePacket(client: Client): void {
+  const { acknowledgement, decoder } = client;
+  const { at, length, type, version } = decoder;
+  switch (type) {
+    case PacketType.CONNACK:
+      return handleConnack(client, at, length);
+    case PacketType.SUBACK:
+    case PacketType.UNSUBACK:
+      return handleFiltersAck(client, at, length, type);
+    case PacketType.PINGRESP:
+      if (length !== 0) return client.fail(ReasonCode.MalformedPacket);
+      client.isPingOwed = false;
+      return;
+  }
+  const error = acknowledgement.read(at, length, type, version as Version);
+  if (error !== ReasonCode.Success) return client.fail(error);
+  switch (type) {
+    case PacketType.PUBREL:
+      return handlePubrel(client);
+    case PacketType.DISCONNECT:
+      return client.end(acknowledgement.reasonCode);
+    default:
+      return handleAcknowledgement(client, type);
+  }
+}
+
+function handleConnack(client: Client, at: number, length: number): void {
+  const { response, version } = client;
+  const error = response.readConnack(at, length, version);
+  if (error !== ReasonCode.Success) return client.fail(error);
+  const { reasonCode } = response;
+  if (reasonCode !== 0) return client.end(version === Version.V5_0 ? reasonCode : fromReturnCode(reasonCode));
+  if (response.sessionPresent && client.isClean) return client.fail(ReasonCode.ProtocolError); // [MQTT-3.2.2-4]
+  client.entered();
+}
+
+/** The Reason Code of 5.0 that says what a return code of 3.1.1 says. */
+function fromReturnCode(code: number): ReasonCode {
+  switch (code) {
+    case 1:
+      return ReasonCode.UnsupportedProtocolVersion;
+    case 2:
+      return ReasonCode.ClientIdentifierNotValid;
+    case 3:
+      return ReasonCode.ServerUnavailable;
+    case 4:
+      return ReasonCode.BadUserNameOrPassword;
+    case 5:
+      return ReasonCode.NotAuthorized;
+    default:
+      return ReasonCode.UnspecifiedError;
+  }
+}
+
+/** PUBACK, PUBREC, PUBCOMP: how far a message of ours has come. */
+function handleAcknowledgement(client: Client, type: PacketType): void {
+  const { acknowledgement, inbox, outbox, version } = client;
+  const { packetId, reasonCode } = acknowledgement;
+  const isRefused = reasonCode >= ReasonCode.UnspecifiedError;
+  const state = outbox.acknowledge(ONE, packetId, type, isRefused);
+  if (state === Delivery.Done) {
+    // PUBCOMP can't refuse: it may only say that the server knows nothing of it any more.
+    client.events.published(outbox.found, type === PacketType.PUBCOMP ? ReasonCode.Success : reasonCode);
+  } else if (state === Delivery.Unexpected && type === PacketType.PUBREC && !isRefused) {
+    if (!inbox.hasRoom(ONE, false, version === Version.V5_0)) return client.fail(ReasonCode.ReceiveMaximumExceeded);
+    inbox.add(ONE, packetId, Receipt.PubrelOwed, ReasonCode.PacketIdentifierNotFound);
+  }
+}
+
+/** The server gives a Packet Identifier free. */
+function handlePubrel(client: Client): void {
+  const { acknowledgement, inbox, version } = client;
+  const { packetId } = acknowledgement;
+  if (inbox.release(ONE, packetId)) return;
+  if (!inbox.hasRoom(ONE, false, version === Version.V5_0)) return client.fail(ReasonCode.ReceiveMaximumExceeded);
+  inbox.add(ONE, packetId, Receipt.PubcompOwed, ReasonCode.PacketIdentifierNotFound);
+}
+
+function handleFiltersAck(client: Client, at: number, length: number, type: PacketType): void {
+  const { events, layout, response, subscriptions, version } = client;
+  const error = response.readFiltersAck(at, length, type, version);
+  if (error !== ReasonCode.Success) return client.fail(error);
+  if (response.codeCount > 1) return client.fail(ReasonCode.ProtocolError); // each of ours has one Topic Filter
+  const row = subscriptions.byPacketId(response.packetId);
+  const isSubscribe = type === PacketType.SUBACK;
+  // The application may have thought better of it.
+  if (row === 0 || (subscriptions.stage(row) === Stage.Asked) !== isSubscribe) return;
+  const code = response.codeCount === 1 ? layout.u8[response.codesAt] : 0;
+  if (isSubscribe && code < ReasonCode.UnspecifiedError) {
+    subscriptions.setStage(row, Stage.Granted);
+    return events.subscribed(row, code);
+  }
+  subscriptions.remove(row);
+  if (isSubscribe) events.subscribed(row, code);
+  else events.unsubscribed(row, code);
+}
