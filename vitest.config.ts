@@ -5,7 +5,7 @@ import { defineConfig } from "vitest/config";
 const long = process.env.MIDGE_LONG === "1";
 
 // The directories of tests, with the seconds one test may take; a long run gives ten times as much.
-const suites = { unit: 20, spec: 20, limits: 20, contract: 20, sim: 60, interop: 60, xs: 120 };
+const suites = { unit: 20, spec: 20, limits: 20, contract: 20, client: 20, sim: 60, interop: 60, xs: 120 };
 
 export default defineConfig({
   test: {

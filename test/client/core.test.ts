@@ -1,0 +1,182 @@
+// The client's core against the broker's: what it does with a good connection, and with one that is cut after every byte.
+
+import { describe, expect, test } from "vitest";
+import { clientPresets } from "../../src/client/limits";
+import type { ConnectOptions } from "../../src/client/options";
+import { NotAccepted } from "../../src/client/ports";
+import { presets } from "../../src/memory/limits";
+import { startBroker } from "../support/broker";
+import { type Peer, startClient, type WireOptions } from "../support/client-wire";
+import type { TestClient } from "../support/harness";
+import { connect, puback, pubcomp, publish, pubrec, pubrel, subscribe } from "../support/packets";
+
+const levels = [4, 5] as const;
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const keeping = (version: number): ConnectOptions => ({
+  version,
+  clientId: "c",
+  cleanStart: false,
+  ...(version === 5 && { sessionExpiry: 1000 }),
+});
+
+function start(options: ConnectOptions, wire: WireOptions = {}, limits = clientPresets.sensor): Peer {
+  const peer = startClient(startBroker({ limits: presets.esp32 }), limits, wire);
+  peer.client.start(options);
+  peer.settle();
+  return peer;
+}
+
+describe.each(levels)("version %i", (version) => {
+  test.each([true, false])("publishes and receives at every QoS, readAhead %s", (readAhead) => {
+    const { client, events, settle } = start({ version, clientId: "c" }, { readAhead });
+    client.subscribe("t/+", 2);
+    settle();
+    for (const qos of [0, 1, 2]) client.publish("t/é", bytes(`m${qos}`), qos, false);
+    settle();
+    expect(events.messages).toEqual(["t/é m0 q0", "t/é m1 q1", "t/é m2 q2"]);
+    expect(events.said.sort()).toEqual([
+      "connected false",
+      "published 1 0x0",
+      "published 2 0x0",
+      "published 3 0x0",
+      "subscribed 1 0x2",
+    ]);
+    client.unsubscribe("t/+");
+    settle();
+    expect(events.said).toContain("unsubscribed 1 0x0");
+    expect(client.subscriptions.pool.free).toBe(client.limits.subscriptions);
+    expect([client.blocks.pool.free, client.tables.received.pool.free]).toEqual([
+      client.blocks.pool.capacity,
+      client.tables.received.pool.capacity,
+    ]);
+  });
+
+  test("takes payloads larger than its memory piece by piece, and stops reading while the application does", () => {
+    const peer = start({ version, clientId: "c" });
+    const { client, events, settle } = peer;
+    client.subscribe("big", 1);
+    settle();
+    const other = join(peer, 4, "o");
+    const payload = "0123456789".repeat(390);
+    events.most = 7;
+    other.send(publish({ level: 4, topic: "big", qos: 1, id: 1, payload }));
+    for (let i = 0; i < payload.length; i++) {
+      settle();
+      if (events.messages.length > 0) break;
+      expect(client.isPaused).toBe(true);
+      client.resume();
+    }
+    expect(events.messages).toEqual([`big ${payload} q1`]);
+  });
+
+  test("keeps what it accepted while there is no connection, and says when it can keep no more", () => {
+    const peer = start(keeping(version));
+    const { client, events, wire, advance } = peer;
+    wire.isDown = true;
+    cut(peer);
+    expect(client.publish("t", undefined, 0, false)).toBe(NotAccepted.Offline);
+    const { messages } = client.limits;
+    for (let i = 0; i < messages; i++) expect(client.publish("t", bytes(`${i}`), 1, false)).toBeGreaterThan(0);
+    expect(client.publish("t", bytes("x"), 1, false)).toBe(NotAccepted.Messages);
+    expect(events.said.filter((line) => line.startsWith("published"))).toEqual([]);
+    wire.isDown = false;
+    advance(200_000);
+    expect(events.said.filter((line) => line.startsWith("published"))).toHaveLength(messages);
+    expect(client.blocks.pool.free).toBe(client.blocks.pool.capacity);
+  });
+
+  test("asks for its subscriptions again when the server has forgotten the session", () => {
+    const peer = start({ version, clientId: "c" });
+    const { client, events, settle, advance } = peer;
+    client.subscribe("a", 1);
+    client.subscribe("b", 0);
+    settle();
+    cut(peer);
+    advance(5000);
+    expect(events.said.filter((line) => line.startsWith("subscribed"))).toHaveLength(4);
+    client.publish("a", bytes("x"), 0, false);
+    settle();
+    expect(events.messages).toEqual(["a x q0"]);
+  });
+
+  test("notices a server that says nothing any more", () => {
+    const { events, wire, advance } = start({ version, clientId: "c", keepAlive: 10 });
+    advance(60_000);
+    expect(events.said).toEqual(["connected false"]);
+    wire.stream!.stalled = true;
+    wire.isDown = true;
+    advance(16_000);
+    expect(events.said).toEqual(["connected false", "disconnected 0x102"]);
+  });
+
+  // Each byte of CONNECT, PUBLISH and PUBREL, each byte of CONNACK, PUBACK, PUBREC and PUBCOMP.
+  describe.each([1, 2])("QoS %i", (qos) => {
+    test.each(["cutUp", "cutDown"] as const)(
+      "a message that was accepted is not lost, %s after every byte",
+      (cutAt) => {
+        for (let at = 1; at <= 40; at++) {
+          const peer = start(keeping(version), { [cutAt]: at });
+          const other = join(peer, version, "o");
+          other.send(subscribe(version, 1, [["t", qos]]));
+          other.receive();
+          const row = peer.client.publish("t", bytes("m"), qos, false);
+          expect(row).toBeGreaterThan(0);
+          const got = new Set<number>();
+          let count = 0;
+          for (let i = 0; i < 100; i++) {
+            peer.advance(100);
+            for (const packet of other.receive()) {
+              const type = packet[0] >> 4;
+              if (type === 3) {
+                const id = (packet[5] << 8) | packet[6];
+                if (qos === 1 || !got.has(id)) count++;
+                got.add(id);
+                other.send(qos === 1 ? puback(id) : pubrec(id));
+              } else if (type === 6) {
+                got.delete((packet[2] << 8) | packet[3]);
+                other.send(pubcomp((packet[2] << 8) | packet[3]));
+              }
+            }
+          }
+          if (qos === 2) expect([at, count]).toEqual([at, 1]);
+          else expect(count).toBeGreaterThanOrEqual(1);
+          expect(peer.events.said.filter((line) => line === `published ${row} 0x0`)).toHaveLength(1);
+          expect(peer.client.outbox.pool.free).toBe(peer.client.limits.messages);
+          expect(peer.client.blocks.pool.free).toBe(peer.client.blocks.pool.capacity);
+        }
+      },
+    );
+
+    test.each(["cutUp", "cutDown"] as const)("a message on its way to us is not lost, %s after every byte", (cutAt) => {
+      for (let at = 20; at <= 75; at++) {
+        const peer = start(keeping(version), { [cutAt]: at });
+        peer.client.subscribe("t", qos);
+        peer.advance(5000);
+        const other = join(peer, version, "o");
+        other.send(publish({ level: version, topic: "t", qos, id: 1, payload: "m" }));
+        if (qos === 2) other.send(pubrel(1));
+        peer.advance(5000);
+        if (qos === 2) expect([at, peer.events.messages.length]).toEqual([at, 1]);
+        else expect(peer.events.messages.length).toBeGreaterThanOrEqual(1);
+        expect(peer.client.inbox.pool.free).toBe(peer.client.inbox.pool.capacity);
+        expect(peer.client.tables.received.pool.free).toBe(peer.client.tables.received.pool.capacity);
+      }
+    });
+  });
+});
+
+/** A client of the same server that the test plays itself. */
+function join(peer: Peer, level: 4 | 5, id: string): TestClient {
+  const other = peer.harness.client();
+  other.send(connect({ level, id }));
+  other.receive();
+  return other;
+}
+
+/** The stream breaks; another can be opened. */
+function cut({ client, wire, settle }: Peer): void {
+  wire.stream?.reset();
+  wire.stream = undefined;
+  client.closed();
+  settle();
+}
