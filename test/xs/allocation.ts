@@ -1,10 +1,10 @@
 // Counts what the core allocates on XS for many packets of one kind:
 //
-//   midge-xs allocation.js KIND READ-AHEAD PACKETS CONTROL-PACKETS
+//   midge-xs allocation.js KIND READ-AHEAD STEPS PACKETS
 //
-// It prints one line of JSON (without arguments, the names of all kinds): for the packets and for the control, slots, chunk bytes and collections; what the broker
-// received and sent meanwhile.
-// The control plants one object each time the transport sends something: it must not be overlooked.
+// Runs until clients have sent so many packets of the kind, and the broker has received and sent so many of all kinds.
+// Prints one line of JSON: slots, chunk bytes and collections for them, and the same for each control, a short run in
+// which one thing is planted while the broker sends. Without arguments it prints the names of all kinds.
 
 import { presets } from "../../src/memory/limits";
 import { host } from "./host";
@@ -13,60 +13,86 @@ import { World } from "./world";
 
 const { slots, chunks, collections } = host;
 
-/** Packets until every pool has had its first rows taken. */
-const WARM_UP = 500;
+/** Until every pool has had its first rows taken. */
+const WARM_UP_STEPS = 100;
+const CONTROL_STEPS = 16;
+
+/** What a control plants: nothing but what its name says. */
+const kept: object[] = [{}];
+const growing: number[] = [];
+const plants = {
+  slots(): void {
+    kept[0] = {};
+  },
+  chunks(): void {
+    growing.push(0);
+  },
+  collections(): void {
+    host.collect();
+  },
+};
 
 interface Counts {
-  packets: number;
   slots: number;
   chunks: number;
   collections: number;
-  milliseconds: number;
+  /** Packets of the kind, by clients. */
+  steps: number;
+  /** Packets that the broker received and sent. */
+  packets: number;
 }
 
 function main(): void {
-  const [name, readAhead, packets, controlPackets] = host.args;
+  const [name, readAhead, steps, packets] = host.args;
   if (name === undefined) {
     host.print(JSON.stringify(Object.keys(kinds)));
     return;
   }
   const world = new World(presets.esp32, { readAhead: readAhead === "true", copy: host.copy });
+  const { broker } = world;
   const subject = kinds[name](world);
+  let next = 0;
 
-  function measure(from: number, count: number): Counts {
-    const to = from + count;
+  function measure(leastSteps: number, leastPackets: number): Counts {
+    const from = next;
+    const packetsBefore = broker.counter("packetsReceived") + world.sentPackets;
+    const endPackets = packetsBefore + leastPackets;
     host.collect();
     const slotsBefore = slots();
     const chunksBefore = chunks();
     const collectionsBefore = collections();
-    const began = host.microseconds();
-    for (let i = from; i < to; i++) subject.step(i);
-    const ended = host.microseconds();
+    while (next - from < leastSteps || broker.counter("packetsReceived") + world.sentPackets < endPackets) {
+      subject.step(next++);
+    }
     const slotsAfter = slots();
     const chunksAfter = chunks();
     const collectionsAfter = collections();
     return {
-      packets: count,
       slots: slotsAfter - slotsBefore,
       chunks: chunksAfter - chunksBefore,
       collections: collectionsAfter - collectionsBefore,
-      milliseconds: Math.round((ended - began) / 1000),
+      steps: next - from,
+      packets: broker.counter("packetsReceived") + world.sentPackets - packetsBefore,
     };
   }
 
+  function control(plant: () => void): Counts {
+    world.plant = plant;
+    const counts = measure(CONTROL_STEPS, 0);
+    if (world.plant !== undefined) throw new Error("nothing was sent, so nothing was planted");
+    return counts;
+  }
+
   subject.prepare();
-  measure(0, WARM_UP);
-  const received = world.broker.counter("packetsReceived");
-  const sent = world.sentPackets;
-  const counted = measure(WARM_UP, Number(packets));
-  const traffic = {
-    received: world.broker.counter("packetsReceived") - received,
-    sent: world.sentPackets - sent,
-  };
+  measure(WARM_UP_STEPS, 0);
+  const counted = measure(Number(steps), Number(packets));
   subject.check();
-  world.plant = true;
-  const control = measure(WARM_UP + Number(packets), Number(controlPackets));
-  host.print(JSON.stringify({ counted, control, traffic }));
+  const controls = {
+    slots: control(plants.slots),
+    chunks: control(plants.chunks),
+    collections: control(plants.collections),
+  };
+  host.print(JSON.stringify({ counted, controls }));
 }
 
 Object.assign(globalThis, { main });

@@ -1,8 +1,8 @@
-// node test/xs/bench.mjs [--write]: what a packet costs on XS 32-bit, XS 64-bit and this Node.
+// node test/xs/bench.mjs [--write]: packets a second on XS 32-bit, XS 64-bit and this Node, and instructions a packet.
 //
-// Microseconds are this machine's, and as noisy as it is. Instructions are callgrind's: repeatable to the last one with the
+// Times are this machine's, and as noisy as it is. Instructions are callgrind's: repeatable to the last one with the
 // same compiler, and comparable from one state of the sources to the next. They are kept in test/bench/xs.json, which
-// --write brings up to date; without it, the table shows how they have changed since. Without valgrind, times only.
+// --write brings up to date; without it, the table shows how they have changed since. Without valgrind, rates only.
 
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -84,7 +84,7 @@ async function instructions(bits) {
 
 const widths = builtWidths();
 if (widths.length === 0) {
-  console.log("xs: nothing is built: npm run xs:install && npm run build:xs");
+  console.log("xs: nothing is built");
   process.exit(1);
 }
 const columns = [];
@@ -93,7 +93,7 @@ const counted = {};
 for (const bits of widths) {
   const microseconds = await timesOnXs(bits);
   if (hasValgrind) counted[bits] = await instructions(bits);
-  columns.push({ engine: `XS ${bits}`, microseconds, instructions: counted[bits] });
+  columns.push({ engine: `XS ${bits}`, microseconds });
 }
 columns.push({ engine: `Node ${process.versions.node.split(".")[0]}`, microseconds: await timesOnNode() });
 
@@ -109,18 +109,18 @@ function change(bits, name) {
 }
 
 console.log(
-  `${"microseconds, instructions".padEnd(width)}${columns.map(({ engine }) => engine.padStart(12)).join("")}` +
+  `${"packets a second".padEnd(width)}${columns.map(({ engine }) => engine.padStart(12)).join("")}` +
     Object.keys(counted)
       .map((bits) => `${bits}-bit instr.`.padStart(24))
       .join(""),
 );
 for (const name of names) {
-  const times = columns.map(({ microseconds }) => microseconds[name].toFixed(microseconds[name] < 10 ? 2 : 1));
+  const rates = columns.map(({ microseconds }) => Math.round(1e6 / microseconds[name]).toLocaleString("en-US"));
   const counts = Object.keys(counted).map(
     (bits) => `${counted[bits][name].toLocaleString("en-US")}${change(bits, name)}`,
   );
   console.log(
-    name.padEnd(width) + times.map((time) => time.padStart(12)).join("") + counts.map((c) => c.padStart(24)).join(""),
+    name.padEnd(width) + rates.map((rate) => rate.padStart(12)).join("") + counts.map((c) => c.padStart(24)).join(""),
   );
 }
 

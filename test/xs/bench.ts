@@ -1,7 +1,7 @@
 // What a packet costs: the same text on XS and on Node.
 //
-//   midge-xs bench.js time          prints microseconds a packet for each case
-//   midge-xs bench.js count N       prints the name of each case between two calls of host.mark(), for callgrind
+//   midge-xs bench.js time                 prints microseconds a packet for each case
+//   midge-xs bench.js count N [CASE]       prints the name of each case between two calls of host.mark(), for callgrind
 //
 // Packets are made before, and come from a transport that does what a device's does and nothing else; the clients do not
 // look at what they get, they know which Packet Identifiers the broker takes. So nearly all that is counted is the core.
@@ -101,12 +101,13 @@ class Scene {
   private readonly broker: Broker;
   private readonly publisher: number;
   private readonly receivers: number[] = [];
-  private readonly packet = new Packet(200);
+  private readonly packet = new Packet(1500);
   private readonly answer = new Packet(4);
   private id = 0;
   private answerId = 0;
 
-  constructor(readAhead: boolean, receivers: number, qos: number) {
+  /** @param others subscriptions that each receiver has beside the one that matches. */
+  constructor(readAhead: boolean, receivers: number, qos: number, others: number) {
     this.transport = new OnePacketTransport(readAhead);
     this.broker = new Broker(limits, { transport: this.transport, clock, log }, 1);
     this.publisher = this.connect(1);
@@ -118,6 +119,10 @@ class Scene {
       packet.u8(0);
       topic(packet, 0, 1, 2);
       packet.u8(qos);
+      for (let other = 0; other < others; other++) {
+        topic(packet, 3, other / 12, other % 12);
+        packet.u8(qos);
+      }
       packet.finish(SUBSCRIBE, 2);
       this.send(receiver, packet);
       this.receivers.push(receiver);
@@ -333,6 +338,7 @@ const cases: { name: string; make(): (count: number) => void }[] = [
   { name: "PUBLISH QoS 0 to nobody", make: () => scene(0, 0, "qos0") },
   { name: "PUBLISH QoS 0 to 1", make: () => scene(1, 0, "qos0") },
   { name: "PUBLISH QoS 0 to 6", make: () => scene(6, 0, "qos0") },
+  { name: "PUBLISH QoS 0 to 1 of 32 subscriptions", make: () => scene(1, 0, "qos0", false, 31) },
   { name: "PUBLISH QoS 0 to 1, reading ahead", make: () => scene(1, 0, "qos0", true) },
   { name: "QoS 1 round trip", make: () => scene(1, 1, "qos1") },
   { name: "QoS 1 round trip, reading ahead", make: () => scene(1, 1, "qos1", true) },
@@ -350,8 +356,9 @@ function scene(
   qos: number,
   name: "qos0" | "qos1" | "qos2" | "ping" | "subscribe",
   readAhead = false,
+  others = 0,
 ): (count: number) => void {
-  const subject = new Scene(readAhead, receivers, qos);
+  const subject = new Scene(readAhead, receivers, qos, others);
   return (count) => subject[name](count);
 }
 
@@ -370,8 +377,9 @@ function time(run: (count: number) => void): number {
 }
 
 function main(): void {
-  const [what, count] = host.args;
+  const [what, count, only] = host.args;
   for (const { name, make } of cases) {
+    if (only !== undefined && only !== name) continue;
     const run = make();
     if (what === "time") {
       host.print(`${time(run)} ${name}`);

@@ -1,9 +1,10 @@
 // The broker on a port of the loopback, in the machine that midge-xs was told to be:
 //
-//   midge-xs broker.js PRESET MILLISECONDS
+//   midge-xs broker.js PRESET MILLISECONDS [plant]
 //
 // prints "port N", and "control N": whoever connects there ends it. It ends by itself after so many milliseconds. At the
-// end it prints what was allocated since it was started and collected, as one line of JSON.
+// end it prints what was allocated since it was started and collected, as one line of JSON. `plant` plants one object,
+// which that line must show.
 
 import { Broker, type PresetName, presets } from "../../src/index";
 import { host } from "./host";
@@ -12,6 +13,7 @@ import { TcpTransport } from "./tcp-transport";
 const { slots, chunks, collections } = host;
 const clock = { now: host.now, wall: () => 0 };
 const log = { event: () => {} };
+const planted: object[] = [{}];
 
 let broker: Broker;
 let transport: TcpTransport;
@@ -19,18 +21,20 @@ let listener = -1;
 let control = -1;
 let endsAt = 0;
 let isReady = false;
+let mayPlant = false;
 let slotsBefore = 0;
 let chunksBefore = 0;
 let collectionsBefore = 0;
 
 function main(): void {
-  const [preset, milliseconds] = host.args;
+  const [preset, milliseconds, plant] = host.args;
   const limits = presets[preset as PresetName];
   transport = new TcpTransport(limits.connections);
   broker = new Broker({ ...limits }, { transport, clock, log }, 12345);
   listener = host.tcpListen(0);
   control = host.tcpListen(0);
   endsAt = host.now() + Number(milliseconds);
+  mayPlant = plant === "plant";
   host.print(`control ${host.tcpPort(control)}`);
   host.print(`port ${host.tcpPort(listener)}`);
 }
@@ -40,6 +44,10 @@ function poll(): boolean {
   transport.poll(broker, listener);
   let more = true;
   for (let steps = 0; more && steps < 100; steps++) more = broker.step();
+  if (mayPlant && transport.accepted > 0) {
+    mayPlant = false;
+    planted[0] = {};
+  }
   if (host.tcpAccept(control) >= 0 || host.now() - endsAt >= 0) {
     report();
     return false;
@@ -67,7 +75,6 @@ function report(): void {
       slots: slotsAfter - slotsBefore,
       chunks: chunksAfter - chunksBefore,
       collections: collectionsAfter - collectionsBefore,
-      peakStack: host.peakStack(),
       accepted: transport.accepted,
       counters,
     })}`,

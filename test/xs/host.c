@@ -33,7 +33,7 @@
  *   built-ins too and is slower; property names of the bundle live in slots; C stack and malloc are the process's
  *   (`try` and the parser use malloc).
  *
- * Exit codes: 0, or what exit(code) says; 1 uncaught exception or rejection, syntax error; 2 usage, unreadable bundle;
+ * Exit codes: 0; 1 uncaught exception or rejection, syntax error; 2 usage, unreadable bundle;
  * 3 memory full; 4 keys full; 5 stack overflow; 6 any other abort of XS.
  */
 
@@ -251,17 +251,7 @@ static void host_collect(txMachine* the)
 	fxCollectGarbage(the);
 }
 
-/* The most that was ever in use, from when the machine was fixed. */
-static void host_peakSlots(txMachine* the)
-{
-	returnInteger(the, the->peakHeapCount - ballastCount);
-}
-
-static void host_peakChunks(txMachine* the)
-{
-	returnInteger(the, the->peakChunksSize);
-}
-
+/* The most slots of stack that were ever in use, from when the machine was fixed. */
 static void host_peakStack(txMachine* the)
 {
 	returnInteger(the, (txInteger)(the->stackBottom + options.stack - the->stackPeak));
@@ -285,11 +275,6 @@ static void host_copy(txMachine* the)
 	txByte* from = bytesAt(the, 0, length);
 	txByte* to = bytesAt(the, 2, length);
 	c_memmove(to, from, length);
-}
-
-static void host_exit(txMachine* the)
-{
-	leave(the, integerArgument(the, 0));
 }
 
 /* ---- natives: TCP over 127.0.0.1, non-blocking. A descriptor is the process's own number. ---- */
@@ -444,13 +429,10 @@ static const struct { const char* name; txCallback callback; int length; } nativ
 	{ "chunks", host_chunks, 0 },
 	{ "collections", host_collections, 0 },
 	{ "collect", host_collect, 0 },
-	{ "peakSlots", host_peakSlots, 0 },
-	{ "peakChunks", host_peakChunks, 0 },
 	{ "peakStack", host_peakStack, 0 },
 	{ "stack", host_stack, 0 },
 	{ "mark", host_mark, 0 },
 	{ "copy", host_copy, 5 },
-	{ "exit", host_exit, 1 },
 	{ "tcpListen", host_tcpListen, 1 },
 	{ "tcpPort", host_tcpPort, 1 },
 	{ "tcpAccept", host_tcpAccept, 1 },

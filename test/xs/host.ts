@@ -9,7 +9,6 @@ export interface Host {
   readonly args: readonly string[];
 
   print(text: string): void;
-  exit(code: number): never;
 
   /** Whole milliseconds since the start. */
   now(): number;
@@ -24,9 +23,6 @@ export interface Host {
   collections(): number;
   /** Collects now. */
   collect(): void;
-  /** The most slots, and bytes of chunks, that were ever in use, since the bundle was evaluated and collected. */
-  peakSlots(): number;
-  peakChunks(): number;
   /** The most slots of stack that main() ever used. */
   peakStack(): number;
   /** Slots of stack in use now. */

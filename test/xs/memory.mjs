@@ -1,6 +1,7 @@
 // node test/xs/memory.mjs [--no-search]: what the presets that fit a device take of it, in 32-bit slots, and the smallest
-// fixed machines, by bisection. Not for CI: the search runs hundreds of machines.
+// fixed machines, by bisection. Not for CI: the search runs hundreds of machines, and the interop suite ten times.
 
+import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { bundle } from "./bundle.mjs";
 import { builtWidths, start } from "./run.mjs";
@@ -13,7 +14,7 @@ const number = (value) => value.toLocaleString("en-US");
 
 const [bits] = builtWidths();
 if (bits === undefined) {
-  console.log("xs: nothing is built: npm run xs:install && npm run build:xs");
+  console.log("xs: nothing is built");
   process.exit(1);
 }
 if (bits !== "32") console.log("no 32-bit engine here: slots and chunk bytes are larger than a device's");
@@ -54,27 +55,34 @@ async function least(low, high, step, passes) {
   return high;
 }
 
-async function runs(script, argumentLists, options) {
+function optionsOf(machine) {
+  return Object.entries(machine).flatMap(([name, value]) => [`--${name}`, `${value}`]);
+}
+
+async function runs(script, argumentLists, machine) {
   for (const args of argumentLists) {
-    const { code } = await start(bits, script, { options, args }).done;
+    const { code } = await start(bits, script, { options: optionsOf(machine), args }).done;
     if (code !== 0) return false;
   }
   return true;
 }
 
-/** Chunks first, with slots in plenty; then slots, then stack. */
-async function smallest(script, argumentLists, most) {
-  const machine = { chunks: most.chunks, slots: most.slots, stack: most.stack };
-  const steps = { chunks: 64, slots: 4, stack: 4 };
-  for (const field of ["chunks", "slots", "stack"]) {
-    machine[field] = await least(0, most[field], steps[field], (value) => {
-      const tried = { ...machine, [field]: value };
-      return runs(
-        script,
-        argumentLists,
-        Object.entries(tried).flatMap(([name, n]) => [`--${name}`, `${n}`]),
-      );
-    });
+/** Whether every test of interop.test.ts passes. */
+function interopPasses(machine) {
+  const vitest = path("../../node_modules/vitest/vitest.mjs");
+  const child = spawn(process.execPath, [vitest, "run", "--bail", "1", "--project", "xs", "test/xs/interop.test.ts"], {
+    cwd: path("../.."),
+    env: { ...process.env, MIDGE_REQUIRE: "1", MIDGE_XS_MACHINE: optionsOf(machine).join(" ") },
+    stdio: "ignore",
+  });
+  return new Promise((resolve) => child.on("close", (code) => resolve(code === 0)));
+}
+
+/** Lowers one field after the other, the rest being `most` or what was found. */
+async function smallest(most, steps, passes) {
+  const machine = { ...most };
+  for (const [field, step] of Object.entries(steps)) {
+    machine[field] = await least(0, most[field], step, (value) => passes({ ...machine, [field]: value }));
   }
   return machine;
 }
@@ -93,16 +101,28 @@ for (const preset of presets) printMemory(preset, await measure(memory, preset))
 if (!process.argv.includes("--no-search")) {
   console.log("\nsmallest fixed machines");
   const broker = await bundle(path("broker.ts"));
+  // Chunks and slots are taken at the start and never again; the stack depends on what the clients do.
   for (const preset of presets) {
-    const found = await smallest(broker, [[preset, "30"]], { chunks: 4000000, slots: 20000, stack: 1000 });
-    printSmallest(`the ${preset} broker on TCP, started`, found);
+    const most = { chunks: 4_000_000, slots: 20_000, stack: 512 };
+    const started = await smallest(most, { chunks: 64, slots: 4 }, (machine) =>
+      runs(broker, [[preset, "30"]], machine),
+    );
+    printSmallest(`the ${preset} broker on TCP starts`, started);
+    if (preset === "esp32" && bits === "32") {
+      printSmallest("and passes the interop suite", await smallest(started, { stack: 4 }, interopPasses));
+    }
   }
   const allocation = await bundle(path("allocation.ts"));
   const kinds = JSON.parse((await start(bits, allocation).done).output);
   const found = await smallest(
-    allocation,
-    kinds.map((kind) => [kind, "false", "300", "20"]),
-    { chunks: 78848, slots: 4928, stack: 1000 },
+    { chunks: 78_848, slots: 4_928, stack: 1_000 },
+    { chunks: 64, slots: 4, stack: 4 },
+    (machine) =>
+      runs(
+        allocation,
+        kinds.map((kind) => [kind, "false", "300", "0"]),
+        machine,
+      ),
   );
-  printSmallest("the allocation program (esp32, with its clients), all kinds", found);
+  printSmallest("broker and clients in one machine (esp32), all kinds of packets", found);
 }

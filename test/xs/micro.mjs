@@ -5,6 +5,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { bundle } from "./bundle.mjs";
+import { nodeHost } from "./node-host.mjs";
 import { builtWidths, start } from "./run.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
@@ -26,12 +27,7 @@ for (const bits of builtWidths()) {
 }
 
 const results = [];
-globalThis.host = {
-  engine: `Node ${process.versions.node}`,
-  args: [],
-  microseconds: () => performance.now() * 1000,
-  print: (line) => results.push(JSON.parse(line)),
-};
+globalThis.host = nodeHost([], (line) => results.push(JSON.parse(line)));
 await import(pathToFileURL(script).href);
 globalThis.main();
 columns.push({ engine: `Node ${process.versions.node.split(".")[0]}`, results });

@@ -1,5 +1,8 @@
 import type { ChildProcess } from "node:child_process";
 
+/** Bits of a pointer of the engine. */
+export type Width = "32" | "64";
+
 export interface Ended {
   code: number | string;
   output: string;
@@ -22,5 +25,5 @@ export interface RunOptions {
   args?: readonly string[];
 }
 
-export function builtWidths(): ("32" | "64")[];
-export function start(bits: string, script: string, options?: RunOptions): Run;
+export function builtWidths(): Width[];
+export function start(bits: Width, script: string, options?: RunOptions): Run;

@@ -1,5 +1,5 @@
 // Shows that the counters count: nothing for a loop that allocates nothing, each planted allocation with its size, and
-// nothing for 1,000 round trips over TCP. smoke.mjs is the other side and compares.
+// nothing for 1,000 round trips over TCP. host.test.ts is the other side and compares.
 
 import { host } from "./host";
 

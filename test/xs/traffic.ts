@@ -201,7 +201,7 @@ class FanOut extends Traffic {
   }
 }
 
-/** SUBSCRIBE and UNSUBSCRIBE of one to six Topic Filters, by turns. */
+/** SUBSCRIBE and UNSUBSCRIBE of one to four Topic Filters, by turns. */
 class Subscribing extends Traffic {
   private clients: number[] = [];
   private subscribed = 0;
@@ -226,7 +226,7 @@ class Subscribing extends Traffic {
       }
       packet.endProperties();
     }
-    for (let n = 0; n <= turn % 6; n++) this.filter(turn + n * 7, isSubscribe ? turn % 3 : -1);
+    for (let n = 0; n <= turn % 4; n++) this.filter(turn + n * 7, isSubscribe ? turn % 3 : -1);
     packet.finish(isSubscribe ? SUBSCRIBE : UNSUBSCRIBE, 2);
     this.sendVaried(this.clients[turn % 3], i);
     world.clock.milliseconds += 2;
@@ -499,11 +499,11 @@ class Large extends Traffic {
     const { world } = this;
     world.clock.milliseconds += 2;
     world.grant(this.reader, world.draw(1500));
-    this.publish(i, i & 1, 0, 500 + world.draw(3300));
+    this.publish(i, i & 1, 0, (i & 7) === 0 ? 3800 : 500 + world.draw(700));
     this.published++;
-    world.sendPieces(this.publisher, 800);
+    world.sendPieces(this.publisher, 2000);
     while (world.count(this.reader, PUBLISH) < this.published) {
-      world.grant(this.reader, 200 + world.draw(2000));
+      world.grant(this.reader, 400 + world.draw(2000));
       world.settle();
     }
   }
@@ -525,39 +525,36 @@ class Refused extends Traffic {
   step(i: number): void {
     const { packet, world } = this;
     world.clock.milliseconds += 2;
+    if ((i & 15) === 15) return this.tooManyFilters(i);
     packet.begin();
     packet.beginString();
-    switch (i & 3) {
+    switch (i % 3) {
       case 0: // more than messageBytes
         packet.word(0);
         break;
       case 1: // more than topicLevels
         for (let n = 0; n < 14; n++) packet.slash();
         break;
-      case 2: // more than topicBytes
-        packet.fill(0x61, 300);
-        break;
-      default: // for the SUBSCRIBE below
+      default: // more than topicBytes
         packet.fill(0x61, 257 + (i & 31));
     }
     packet.endString();
-    if ((i & 3) === 3) return this.tooManyFilters(i);
     packet.u16(this.nextId());
     packet.u8(0);
-    packet.fill(0x78, (i & 3) === 0 ? world.limits.messageBytes + (i & 63) : i & 63);
+    packet.fill(0x78, i % 3 === 0 ? world.limits.messageBytes + (i & 63) : i & 63);
     packet.finish(PUBLISH, 2);
     world.sendPieces(this.publisher, (i & 4) !== 0 ? 900 : 0x3fffffff);
     expect(world.code(this.publisher, PUBACK) >= 0x80, "PUBACK with a reason");
   }
 
-  /** Filters until `subscriptionsPerSession` is reached, then UNSUBSCRIBE of them all. */
+  /** By turns more filters than `subscriptionsPerSession`, and UNSUBSCRIBE of them all. */
   private tooManyFilters(i: number): void {
     const { packet, world } = this;
-    const isSubscribe = (i & 4) === 0;
+    const isSubscribe = (i & 16) === 0;
     packet.begin();
     packet.u16(this.nextId());
     packet.u8(0);
-    for (let n = 0; n < 40; n++) {
+    for (let n = 0; n < world.limits.subscriptionsPerSession + 4; n++) {
       packet.beginString();
       packet.word(3);
       packet.slash();
@@ -570,7 +567,9 @@ class Refused extends Traffic {
   }
 
   check(): void {
+    const { subscribeRefused } = this.world.broker.counters();
     expect(this.world.isOpen(this.publisher), "still connected");
+    expect(subscribeRefused > 0, "Topic Filters refused");
   }
 }
 

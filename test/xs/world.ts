@@ -30,11 +30,12 @@ class CountingLog implements Log {
   }
 }
 
+/** Bytes that wait in one connection at most. */
+const UP_BYTES = 1024;
+
 export interface WorldOptions {
   readAhead: boolean;
   copy: Copy;
-  /** Bytes that wait in one connection at most; default 512. */
-  upBytes?: number;
 }
 
 /** What a client is in the middle of reading. */
@@ -79,9 +80,8 @@ export class World implements Peer {
   measureStack: (() => number) | undefined;
   /** The fewest slots of stack that were in use when the broker was called. */
   stackAtStep = 0x7fffffff;
-  /** For controls: plant an object each time something is sent. */
-  plant = false;
-  private readonly planted: object[] = [{}];
+  /** For controls: is called once, the next time that the broker sends something. */
+  plant: (() => void) | undefined;
   /** Packets that the broker sent. */
   sentPackets = 0;
   private random = 1;
@@ -89,7 +89,7 @@ export class World implements Peer {
   constructor(limits: Readonly<Limits>, options: WorldOptions) {
     const { connections } = limits;
     this.connections = connections;
-    this.transport = new LeanTransport(connections, options.upBytes ?? 512, options.readAhead, options.copy);
+    this.transport = new LeanTransport(connections, UP_BYTES, options.readAhead, options.copy);
     this.limits = limits;
     this.packet = new Packet(limits.messageBytes + 400);
     this.counts = new Int32Array((connections + 1) * 16);
@@ -214,7 +214,7 @@ export class World implements Peer {
 
   sent(connection: number, memory: Uint8Array, at: number, count: number): void {
     const end = at + count;
-    if (this.plant) this.planted[0] = {};
+    if (this.plant !== undefined) this.doPlant();
     while (at < end) {
       switch (this.reading[connection]) {
         case Reading.Header:
@@ -246,6 +246,12 @@ export class World implements Peer {
           at = this.rest(connection, at, end);
       }
     }
+  }
+
+  private doPlant(): void {
+    const { plant } = this;
+    this.plant = undefined;
+    plant?.();
   }
 
   /** Where the Packet Identifier begins, as far as it is known before the Topic Name's length was read. */

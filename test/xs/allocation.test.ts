@@ -1,0 +1,6 @@
+// 20,000 packets through the broker for each kind. allocation.long.test.ts has 20,000 of the kind itself, each of which is
+// up to 28 packets through the broker.
+
+import { allocationSuite } from "./allocation-suite";
+
+await allocationSuite({ steps: 500, packets: 20_000, readAhead: false });
