@@ -65,7 +65,7 @@ function limitOf(broker: Broker, connection: number): Limit | 0 {
 /** Clears a retained message that nobody would hear of: that needs no room. */
 function clears(broker: Broker, limit: Limit): boolean {
   const { blocks, decoder, router, tables } = broker;
-  if ((decoder.flags & PublishFlag.Retain) === 0 || decoder.payloadLength !== 0) return false;
+  if ((decoder.flags & PublishFlag.Retain) === 0 || decoder.left !== 0) return false;
   if (limit !== Limit.payloadBytes && limit !== Limit.messages) return false;
   let at = decoder.topicAt;
   if (at === 0) {

@@ -37,12 +37,17 @@ export function takeTurn(broker: Broker, connection: number): void {
   while (!isOver) {
     const found = decoder.next();
     if (found === Decoded.Nothing) {
-      if (!transport.readAhead && decoder.input.wanted === 0) {
-        starve(broker, connection);
-        break;
+      let most = limits.inputBytes;
+      if (!transport.readAhead) {
+        const { wanted } = decoder;
+        if (wanted === 0) {
+          starve(broker, connection);
+          break;
+        }
+        if (wanted < most) most = wanted;
       }
       isOver = reads-- === 0;
-      if (isOver || receive(broker, connection)) continue;
+      if (isOver || receive(broker, connection, most)) continue;
       broker.endHold(connection);
       if (u8[connections.isClosed + connection] !== 0 && u8[connections.holds + connection] === 0) {
         return broker.end(connection, Cause.Lost);
@@ -66,12 +71,10 @@ export function takeTurn(broker: Broker, connection: number): void {
 }
 
 /** Moves waiting bytes to the input; false when there are none. */
-function receive(broker: Broker, connection: number): boolean {
-  const { connections, decoder, limits, tables, transport } = broker;
-  let most = limits.inputBytes;
-  if (!transport.readAhead && decoder.input.wanted < most) most = decoder.input.wanted;
-  const count = transport.receive(connection, most);
+function receive(broker: Broker, connection: number, most: number): boolean {
+  const count = broker.transport.receive(connection, most);
   if (count === 0) return false;
+  const { connections, decoder, tables } = broker;
   broker.layout.u32[connections.receivedAt + connection] = broker.now;
   broker.log.add(Counter.BytesReceived, count);
   decoder.feed(tables.input, count);

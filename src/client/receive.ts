@@ -14,9 +14,8 @@ export function receive(client: Client): boolean {
     if (client.isPaused) return false;
     const found = decoder.next();
     if (found === Decoded.Nothing) {
-      const wanted =
-        transport.readAhead || decoder.input.wanted > limits.inputBytes ? limits.inputBytes : decoder.input.wanted;
-      const count = transport.receive(ONE, wanted);
+      // What it does not use yet stays in the input, which nobody else has.
+      const count = transport.receive(ONE, limits.inputBytes);
       if (count === 0) return false;
       client.receivedAt = client.time.now;
       decoder.feed(tables.input, count);

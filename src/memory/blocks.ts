@@ -78,6 +78,11 @@ export class Blocks {
     let block = first;
     for (let skip = offset >>> this.#shift; skip > 0; skip--) block = this.#index[this.#next + block];
     let used = offset & mask;
+    if (used + count <= this.blockBytes && block !== NONE) {
+      const from = this.#data + (block << this.#shift) + used;
+      this.#u8.copyWithin(to, from, from + count);
+      return;
+    }
     while (count > 0) {
       assert(block !== NONE, "a chain is as long as its owner says");
       const room = this.blockBytes - used;

@@ -52,7 +52,7 @@ export class Decoder {
   error: ReasonCode = ReasonCode.Success;
   headerLength = 0;
   readonly properties: PropertyReader;
-  /** Bytes left of the properties or of what is skipped; then the bytes of payload so far. */
+  /** Bytes left of the properties or of what is skipped; then the bytes of payload so far, in the end of all of it. */
   left = 0;
   #connection = 0;
   #keptOf = 0; // the connection whose topic is kept
@@ -123,9 +123,17 @@ export class Decoder {
     this.topicAt = 0;
   }
 
-  /** Bytes of payload, when a PUBLISH is complete. */
-  get payloadLength(): number {
-    return this.left;
+  /**
+   * How many bytes to ask for where none can be given back: what the packet still lacks, but no more than could be carried
+   * if only a part of it came; 0 when there is no room to carry.
+   */
+  get wanted(): number {
+    const { input, step } = this;
+    if (step <= Step.Whole || input.isPassing) return input.wanted;
+    const rest = this.remaining - input.carried;
+    if (input.carried === 0 && rest <= input.blockBytes) return rest;
+    const { room } = input;
+    return rest < room ? rest : room;
   }
 
   /** Whether a packet has begun on the connection at hand and is not complete. */

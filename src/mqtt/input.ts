@@ -18,7 +18,7 @@ export class Input {
   carried = 0;
   /** How many bytes more complete what was asked for. */
   needed = 2;
-  #isPassing = false;
+  isPassing = false;
   #first = NONE;
   #last = NONE;
   readonly #blocks: Blocks;
@@ -100,7 +100,7 @@ export class Input {
   /** `needed` bytes more are wanted as they come, in no piece. */
   pass(needed: number): void {
     this.needed = needed;
-    this.#isPassing = true;
+    this.isPassing = true;
   }
 
   /** Bytes of the input that are not used yet. */
@@ -110,8 +110,9 @@ export class Input {
 
   /** How many bytes to ask for where none can be given back: at most what can be used, 0 when there is no room to carry. */
   get wanted(): number {
-    if (this.#isPassing) return this.needed;
-    const { needed, room } = this;
+    const { needed } = this;
+    if (this.isPassing || (this.carried === 0 && needed <= this.#blocks.blockBytes)) return needed;
+    const { room } = this;
     return needed < room ? needed : room;
   }
 
@@ -129,6 +130,10 @@ export class Input {
     this.#first = NONE;
     this.#last = NONE;
     this.carried = 0;
+  }
+
+  get blockBytes(): number {
+    return this.#blocks.blockBytes;
   }
 
   /** How many more bytes can be carried. */
@@ -149,7 +154,7 @@ export class Input {
       if (piece > 0) this.#append(piece);
       if (this.carried < count) {
         this.needed = count - this.carried;
-        this.#isPassing = false;
+        this.isPassing = false;
         return false;
       }
     }

@@ -116,10 +116,12 @@ export class Topics {
     let level = 0;
     let from = at;
     let hash = this.#seed;
+    const { imul } = Math;
+    let byte = 0;
     for (let i = at; i <= end; i++) {
-      const byte = i < end ? u8[i] : SLASH;
+      byte = i < end ? u8[i] : SLASH;
       if (byte !== SLASH) {
-        hash = Math.imul(hash ^ byte, 0x01000193);
+        hash = imul(hash ^ byte, 0x01000193);
         continue;
       }
       hash = mixHash(hash);

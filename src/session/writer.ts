@@ -33,6 +33,11 @@ export class SessionWriter {
   #headLength = 0;
   #bodyFrom = 0;
   #bodyLength = 0;
+  #remaining = 0;
+  #ownLength = 0;
+  #total = 0;
+  /** The delivery whose measures these are, or NONE. */
+  #measured = NONE;
   readonly #u8: Uint8Array;
   readonly #outbox: Outbox;
   readonly #messages: Messages;
@@ -91,7 +96,9 @@ export class SessionWriter {
     u32[this.#columns.sendExpiry + connection] = expiry; // [MQTT-3.3.2-6]
     u32[this.#columns.sendOffset + connection] = 0;
     u8[this.#columns.sendDup + connection] = this.#outbox.has(row, DeliveryFlag.Begun) ? 1 : 0; // [MQTT-3.3.1-1]
-    return this.#measure(session, row, this.#outbox.message(row));
+    const total = this.#measure(session, row, this.#outbox.message(row));
+    this.#measured = row;
+    return total;
   }
 
   /** Sends the PUBLISH at hand from where it was left; true when it is complete. */
@@ -100,7 +107,8 @@ export class SessionWriter {
     const { u32, index } = this.#layout;
     const row = index[this.#sessions.sending + session];
     const message = this.#outbox.message(row);
-    const total = this.#measure(session, row, message);
+    const total = this.#measured === row ? this.#total : this.#measure(session, row, message);
+    this.#measured = NONE;
     let offset = u32[this.#columns.sendOffset + connection];
     const room = this.end - this.at;
     if (room <= 0) return false;
@@ -145,11 +153,14 @@ export class SessionWriter {
     let variable = 2 + this.#topicLength(message) + (outbox.qos(row) > 0 ? 2 : 0);
     if (v5) {
       const own = this.#ownPropertiesLength(row, message);
+      this.#ownLength = own + propertiesLength;
       variable += variableLength(own + propertiesLength) + own;
     }
     const remaining = variable + this.#bodyLength;
+    this.#remaining = remaining;
     this.#headLength = fixedHeaderLength(remaining) + variable;
-    return this.#headLength + this.#bodyLength;
+    this.#total = this.#headLength + this.#bodyLength;
+    return this.#total;
   }
 
   /** Bytes of the properties that are not the publisher's: Message Expiry Interval and Subscription Identifiers. */
@@ -177,13 +188,13 @@ export class SessionWriter {
     const dup = u8[this.#columns.sendDup + connection] !== 0;
     const topicLength = this.#topicLength(message);
     u8[to] = publishHeader(qos, outbox.has(row, DeliveryFlag.Retain), dup);
-    let at = writeVariable(u8, to + 1, this.#remaining());
+    let at = writeVariable(u8, to + 1, this.#remaining);
     at = writeU16(u8, at, topicLength);
     if (topicLength > 0) messages.copyTopic(message, at);
     at += topicLength;
     if (qos > 0) at = writeU16(u8, at, outbox.packetId(row));
     if (!this.#sessions.has(session, SessionFlag.V5)) return;
-    at = writeVariable(u8, at, this.#ownPropertiesLength(row, message) + messages.propertiesLength(message));
+    at = writeVariable(u8, at, this.#ownLength);
     if (messages.hasExpiry(message)) {
       u8[at] = Property.MessageExpiryInterval;
       at = writeU32(u8, at + 1, this.#layout.u32[this.#columns.sendExpiry + connection]);
@@ -200,15 +211,5 @@ export class SessionWriter {
       u8[at] = Property.SubscriptionIdentifier;
       at = writeVariable(u8, at + 1, outbox.identifierOf(more));
     }
-  }
-
-  /** Remaining Length of the PUBLISH at hand, from its measures. */
-  #remaining(): number {
-    const total = this.#headLength + this.#bodyLength;
-    // The fixed header is 2 to 5 bytes; the length that fits its own size is the one.
-    for (let header = 2; header < 5; header++) {
-      if (fixedHeaderLength(total - header) === header) return total - header;
-    }
-    return total - 5;
   }
 }

@@ -30,4 +30,22 @@ export const regressions: readonly Regression[] = [
     options: {},
     was: "A PUBLISH of 5.0 that was too large and had too long a topic was called a Protocol Error instead of being refused.",
   },
+  {
+    seed: 1249,
+    world: "flood",
+    options: {},
+    was: "PUBREL was answered with Packet Identifier not found while PUBACK was owed for the same identifier, used twice.",
+  },
+  {
+    seed: 1273,
+    world: "flood",
+    options: {},
+    was: "A repeated QoS 2 PUBLISH was routed again while PUBCOMP was owed for the same Packet Identifier [MQTT-4.3.3-10].",
+  },
+  {
+    seed: 176,
+    world: "flaky",
+    options: {},
+    was: "The same, and a second PUBREC went out.",
+  },
 ];

@@ -264,7 +264,7 @@ class Decoding {
           continue;
         }
         const left = length - at;
-        const wanted = exact && decoder.input.wanted < left ? decoder.input.wanted : left;
+        const wanted = exact && decoder.wanted < left ? decoder.wanted : left;
         decoder.feed(input + at, wanted);
         at += wanted;
       }
