@@ -7,7 +7,6 @@ import { type Layout, NONE } from "../memory/layout";
 import type { Plan } from "../memory/plan";
 import { AcknowledgementReader } from "../mqtt/acknowledgement";
 import { ReasonCode, Version } from "../mqtt/constants";
-import { Step } from "../mqtt/decoded";
 import type { Decoder } from "../mqtt/decoder";
 import { ResponseReader } from "../mqtt/responses";
 import { writeText } from "../mqtt/text";
@@ -67,6 +66,8 @@ export class Client {
   acceptsByHand = false;
   /** The application takes no payload until `resume`. */
   isPaused = false;
+  /** A message waits until its acknowledgement has room. */
+  isWaiting = false;
   /** Seconds, as agreed with the server; 0: none. */
   keepAlive = 0;
   sentAt = 0;
@@ -286,8 +287,7 @@ export class Client {
       this.end(ClientCause.Lost);
     }
     // An acknowledgement that went out makes room for the next message.
-    const isHeld = this.state === ClientState.Connected && this.decoder.step === Step.Admission;
-    if (isHeld && this.inbox.hasRoom(ONE, true, this.version === Version.V5_0)) this.#isReady = true;
+    if (this.isWaiting && this.inbox.hasRoom(ONE, true, this.version === Version.V5_0)) this.#isReady = true;
     return this.#isReady;
   }
 
@@ -336,6 +336,7 @@ export class Client {
     inbox.disconnect(ONE);
     this.subscriptions.disconnect();
     this.isPaused = false;
+    this.isWaiting = false;
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
     if (before === ClientState.Connected) this.#attempts = 0;
@@ -381,7 +382,7 @@ export class Client {
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
     // What we do not read can't be missed.
-    if (this.isPaused) this.receivedAt = this.pingSentAt = now;
+    if (this.isPaused || this.isWaiting) this.receivedAt = this.pingSentAt = now;
     if (this.isPingOwed) {
       if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
     } else if (((now - this.sentAt) | 0) >= patience || ((now - this.receivedAt) | 0) >= patience) {

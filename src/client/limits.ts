@@ -50,10 +50,10 @@ export interface ClientLimits {
 const sensor = Object.freeze<ClientLimits>({
   messages: 8,
   inflight: 4,
-  payloadBytes: 896,
+  payloadBytes: 832,
   blockBytes: 32,
   receiveMaximum: 4,
-  receiveShared: 12,
+  receiveShared: 20,
   subscriptions: 4,
   topicBytes: 80,
   topicLevels: 8,
@@ -74,7 +74,7 @@ const sensor = Object.freeze<ClientLimits>({
 /** A service on Node.js or a large device. */
 const client = Object.freeze<ClientLimits>({
   messages: 1024,
-  inflight: 128,
+  inflight: 20, // what Mosquitto takes at once; before MQTT 5.0 a server can't say
   payloadBytes: 4194304,
   blockBytes: 256,
   receiveMaximum: 128,

@@ -5,6 +5,7 @@ import { PublishFlag, ReasonCode, Version } from "../mqtt/constants";
 import { Refusal } from "../mqtt/decoded";
 import { Receipt } from "../session/qos";
 import type { Client } from "./client";
+import { hasReceipt } from "./receive";
 import { ONE } from "./tables";
 
 export class Message {
@@ -83,6 +84,12 @@ export class Message {
     const { decoder, inbox, tables } = client;
     const { aliasesIn, head, received } = tables;
     const { alias, body, flags } = decoder;
+    if ((flags & PublishFlag.QoS) === 4) {
+      this.#isRepeated = inbox.repeat(ONE, decoder.packetId); // [MQTT-4.3.3-10]
+      if (!this.#isRepeated && !hasReceipt(client)) return false;
+    } else {
+      this.#isRepeated = false;
+    }
     this.topicAt = head;
     this.topicLength = decoder.topicLength;
     this.qos = (flags & PublishFlag.QoS) >>> 1;
@@ -107,21 +114,23 @@ export class Message {
     const from = bodyStart(decoder.topicLength, this.retain, received.blockBytes);
     if (this.propertiesLength > 0) received.copy(body.first, from, this.propertiesAt, this.propertiesLength);
     this.#isOpen = true;
-    this.#isRepeated = this.qos === 2 && inbox.repeat(ONE, this.packetId); // [MQTT-4.3.3-10]
     if (!this.#isRepeated) client.events.message();
     return client.isOnline;
   }
 
   /** Its topic or properties are longer than we can take: it is refused, as far as the version knows how. */
   #refuse(): boolean {
-    const { decoder, inbox, version } = this.#client;
+    const client = this.#client;
+    const { decoder, inbox, version } = client;
     const qos = (decoder.flags & PublishFlag.QoS) >>> 1;
     const { packetId } = decoder;
+    const isRepeated = qos === 2 && inbox.repeat(ONE, packetId);
+    if (qos > 0 && !isRepeated && !hasReceipt(client)) return false;
     decoder.finish();
-    this.#client.refusedCount++;
+    if (isRepeated) return true;
+    client.refusedCount++;
     if (qos === 0) return true;
     const code = version === Version.V5_0 ? ReasonCode.QuotaExceeded : ReasonCode.Success;
-    if (qos === 2 && inbox.repeat(ONE, packetId)) return true;
     inbox.add(ONE, packetId, qos === 1 ? Receipt.PubackOwed : Receipt.PubrecOwed, code);
     return true;
   }

@@ -47,7 +47,7 @@ function dispatch(client: Client, found: Decoded): boolean {
 
 /** A fixed header has come: is the packet allowed now, is there room for it? */
 function admit(client: Client): boolean {
-  const { decoder, inbox, limits, tables } = client;
+  const { decoder, limits, tables } = client;
   const isConnected = client.state === ClientState.Connected;
   const v5 = client.version === Version.V5_0;
   switch (decoder.type) {
@@ -55,11 +55,9 @@ function admit(client: Client): boolean {
       if (!isConnected) break;
       if (v5 && decoder.headerLength + decoder.remaining > limits.packetBytes)
         return fail(client, ReasonCode.PacketTooLarge);
-      const isAcknowledged = (decoder.flags & PublishFlag.QoS) !== 0;
-      if (isAcknowledged && !inbox.hasRoom(ONE, true, v5)) {
-        // Before 5.0 a server is not told how many there may be: it waits.
-        return v5 ? fail(client, ReasonCode.ReceiveMaximumExceeded) : false;
-      }
+      // QoS 2 may be one that we have already: its identifier will tell.
+      const isQoS1 = (decoder.flags & PublishFlag.QoS) === 2;
+      if (isQoS1 && !hasReceipt(client)) return false;
       decoder.begin(false, tables.headBlocks);
       return true;
     }
@@ -82,6 +80,18 @@ function admit(client: Client): boolean {
       break; // what only clients send, a second CONNACK, AUTH without a method [MQTT-4.12.0-6]
   }
   return fail(client, ReasonCode.ProtocolError);
+}
+
+/**
+ * Whether a message of QoS 1 or 2 can be acknowledged. If not, it waits while we owe something that makes room, or the
+ * application has something to accept: a server counts anew on each connection. Else it has sent too many.
+ */
+export function hasReceipt(client: Client): boolean {
+  const { inbox, version } = client;
+  client.isWaiting = !inbox.hasRoom(ONE, true, version === Version.V5_0);
+  if (!client.isWaiting) return true;
+  if (inbox.firstOwed(ONE) === 0 && !inbox.hasOpen(ONE)) client.fail(ReasonCode.ReceiveMaximumExceeded);
+  return false;
 }
 
 function begin(client: Client): boolean {

@@ -59,7 +59,7 @@ export class Inbox {
     u8[this.#reasonCode + row] = reasonCode;
     const count = ++index[this.#sessions.receiptCount + session];
     if (count > this.#own) this.sharedFree--;
-    this.#append(this.#sessions.owedFirst, this.#sessions.owedLast, session, row);
+    this.#appendOwed(session, row);
   }
 
   /** PUBREC is owed again for an unfinished Packet Identifier. False when it is none [MQTT-4.3.3-10]. */
@@ -69,12 +69,17 @@ export class Inbox {
 
   /** The application accepts the message of `packetId`. False when none waits for that. */
   accept(session: number, packetId: number): boolean {
-    const row = this.#find(this.#sessions.owedFirst, session, packetId);
-    if (row === NONE) return false;
     const { u8 } = this.#layout;
-    const before: Receipt = u8[this.#state + row];
-    u8[this.#state + row] = accepted(before);
-    return u8[this.#state + row] !== before;
+    let row = this.#find(this.#sessions.owedFirst, session, packetId);
+    if (row !== NONE && u8[this.#state + row] >= Receipt.PubackOpen) {
+      u8[this.#state + row] = accepted(u8[this.#state + row]);
+      return true;
+    }
+    // One of an earlier connection: PUBREC goes out when it has been sent again on this one.
+    row = this.#find(this.#sessions.pendingFirst, session, packetId);
+    if (row === NONE || u8[this.#state + row] !== Receipt.PubrecOpen) return false;
+    u8[this.#state + row] = Receipt.PubrelPending;
+    return true;
   }
 
   /** PUBREL came: PUBCOMP is owed. False when the Packet Identifier is unknown, or was refused. */
@@ -94,9 +99,11 @@ export class Inbox {
     const sessions = this.#sessions;
     if (this.#find(sessions.pendingFirst, session, packetId) === NONE) return false;
     const row = this.#unlinkFound(sessions.pendingFirst, sessions.pendingLast, session);
-    this.#layout.u8[this.#state + row] = state;
-    this.#layout.u8[this.#reasonCode + row] = 0;
-    this.#append(sessions.owedFirst, sessions.owedLast, session, row);
+    const { u8 } = this.#layout;
+    const isOpen = u8[this.#state + row] === Receipt.PubrecOpen && state === Receipt.PubrecOwed;
+    if (!isOpen) u8[this.#state + row] = state; // else the application still has to accept it
+    u8[this.#reasonCode + row] = 0;
+    this.#appendOwed(session, row);
     return true;
   }
 
@@ -104,6 +111,11 @@ export class Inbox {
   firstOwed(session: number): number {
     const row = this.#layout.index[this.#sessions.owedFirst + session];
     return this.#layout.u8[this.#state + row] < Receipt.PubackOpen ? row : NONE;
+  }
+
+  /** Whether what is owed next waits for the application. */
+  hasOpen(session: number): boolean {
+    return this.#layout.u8[this.#state + this.#layout.index[this.#sessions.owedFirst + session]] >= Receipt.PubackOpen;
   }
 
   /** The acknowledgement of the first owed receipt was sent. */
@@ -132,7 +144,6 @@ export class Inbox {
       const state = receiptDisconnected(u8[this.#state + row], u8[this.#reasonCode + row] >= 0x80);
       u8[this.#state + row] = state;
       if (state === Receipt.Done) this.#free(session, row);
-      else if (state === Receipt.PubrecOpen) this.#append(sessions.owedFirst, sessions.owedLast, session, row);
       else this.#append(sessions.pendingFirst, sessions.pendingLast, session, row);
       row = next;
     }
@@ -210,6 +221,19 @@ export class Inbox {
     if (before === NONE) index[first + session] = row;
     else index[this.#next + before] = row;
     index[last + session] = row;
+  }
+
+  /** Only PUBACK and PUBREC keep the order of their messages [MQTT-4.6.0-2]: PUBCOMP does not wait for the application. */
+  #appendOwed(session: number, row: number): void {
+    const { u8, index } = this.#layout;
+    const { owedFirst, owedLast } = this.#sessions;
+    const state: Receipt = u8[this.#state + row];
+    if (this.hasOpen(session) && (state === Receipt.PubcompOwed || state === Receipt.PubrelOwed)) {
+      index[this.#next + row] = index[owedFirst + session];
+      index[owedFirst + session] = row;
+    } else {
+      this.#append(owedFirst, owedLast, session, row);
+    }
   }
 
   #clearList(first: number, session: number): void {

@@ -27,8 +27,11 @@ afterEach(async () => {
 });
 
 /** A broker for one test; stopped after it. */
-export async function startServer(limits: Readonly<Limits> = presets.node): Promise<Server> {
-  const server = standIn ? await startMosquitto() : await startMidge(limits);
+export async function startServer(
+  limits: Readonly<Limits> = presets.node,
+  kind: "midge" | "mosquitto" = standIn ? "mosquitto" : "midge",
+): Promise<Server> {
+  const server = kind === "mosquitto" ? await startMosquitto() : await startMidge(limits);
   running.push(server);
   return server;
 }
