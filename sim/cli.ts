@@ -1,9 +1,11 @@
-// npm run sim: runs seeds and says what happened. Exit code 1 when one failed.
+// npm run sim: runs seeds and says what happened. Exit codes: 0 all passed; 1 a run failed; 2 what was asked for can't be,
+// in one line on stderr.
 
 import { writeFileSync } from "node:fs";
-import { Command, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { audit } from "./audit";
-import { draw, type Options, type World, worlds } from "./options";
+import { draw, limitsOf, type Options, setOption, type World, worldOf, worlds } from "./options";
+import { renderReport } from "./report/report";
 import { shrink } from "./shrink";
 import { type Result, simulate } from "./simulation";
 import { Summary } from "./summary";
@@ -17,104 +19,127 @@ interface Flags {
   seeds?: number;
   world?: World;
   limits?: string;
-  set: Record<string, string>;
-  shrink?: boolean;
+  set: string[];
+  shrink?: true;
   trace: boolean;
-  timeline?: string;
+  report?: string;
   auditEvery?: number;
 }
 
-const program = new Command("sim")
-  .description("A network of devices, its faults and its clock, made from a seed, around the real broker.")
-  .option("--seed <number>", "the first seed", whole, 1)
-  .option("--seeds <count>", "how many; without it one, with its trace", whole)
-  .option("--world <name>", `${worlds.join(", ")}; without it all in turn`, world)
-  .option("--limits <preset>", "limits of another preset")
-  .option("--set <name=value>", "one option, instead of what the seed draws; repeatable", set, {})
-  .option("--shrink", "look for a smaller case of a failure")
-  .option("--no-trace", "do not print the trace of a single run")
-  .option("--timeline <file>", "write the timeline of the last run as JSON")
-  .option("--audit-every <ticks>", "ticks between two audits", whole);
-
-program.parse();
-process.exitCode = main(program.opts<Flags>());
+class UsageError extends Error {}
 
 function whole(text: string): number {
-  if (!/^\d{1,10}$/.test(text)) throw new InvalidArgumentError("must be a whole number");
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError("must be a whole number");
   return Number(text);
 }
 
+function positive(text: string): number {
+  if (whole(text) === 0) throw new InvalidArgumentError("must be at least 1");
+  return whole(text);
+}
+
 function world(text: string): World {
-  if (!(worlds as readonly string[]).includes(text))
-    throw new InvalidArgumentError(`must be one of ${worlds.join(", ")}`);
-  return text as World;
+  const found = worlds.find((name) => name === text);
+  if (found === undefined) throw new InvalidArgumentError(`must be one of ${worlds.join(", ")}`);
+  return found;
 }
 
-function set(text: string, before: Record<string, string>): Record<string, string> {
-  const [, name, value] = /^([a-zA-Z0-9]+)=(.*)$/.exec(text) ?? [];
-  if (name === undefined) throw new InvalidArgumentError("must be name=value");
-  return { ...before, [name]: value };
+function parse(): Flags {
+  return new Command("sim")
+    .description("A network of devices, its faults and its clock, made from a seed, around the real broker.")
+    .option("--seed <number>", "the first seed", whole, 1)
+    .option("--seeds <count>", "run this many seeds, without their traces", positive)
+    .option("--world <name>", `${worlds.join(", ")}; without it all in turn`, world)
+    .option("--limits <preset>", "the limits of another preset")
+    .option(
+      "--set <name=value>",
+      "an option instead of what the seed draws; repeatable",
+      (one, all: string[]) => [...all, one],
+      [],
+    )
+    .option("--shrink", "look for a smaller case of a failure")
+    .option("--report <file>", "write a page about the first run that failed, else the last one")
+    .option("--no-trace", "do not print the trace of a single run")
+    .option("--audit-every <ticks>", "ticks from one audit of the memory to the next", positive)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+    .parse()
+    .opts<Flags>();
 }
 
-function optionsFor(seed: number, name: World, flags: Flags): Options {
-  const options = draw(seed, name) as Options & Record<string, unknown>;
+function optionsFor(seed: number, flags: Flags): Options {
+  const options = draw(seed, flags.world ?? worldOf(seed));
   if (flags.limits !== undefined) options.limits = flags.limits;
-  for (const [key, text] of Object.entries(flags.set)) {
-    const before = options[key];
-    if (before === undefined) throw new Error(`no option is named "${key}"`);
-    (options as Record<string, unknown>)[key] =
-      typeof before === "number" ? Number(text) : typeof before === "boolean" ? text === "true" : text;
+  try {
+    for (const text of flags.set) setOption(options, text);
+    limitsOf(options);
+  } catch (error) {
+    throw new UsageError((error as Error).message);
   }
   return options;
 }
 
 function main(flags: Flags): number {
   const count = flags.seeds ?? 1;
-  const names = flags.world === undefined ? worlds : [flags.world];
-  const prints = count === 1 && flags.seeds === undefined && flags.trace && flags.world !== undefined;
   const auditEvery = flags.auditEvery ?? (count <= SHORT ? 1 : 20);
-  const summary = new Summary(count * names.length, process.stderr);
-  let failed = 0;
-  let last: Result | undefined;
+  const run = { traceLines: TRACE_LINES, audit, auditEvery };
+  const print = flags.trace && flags.seeds === undefined ? (line: string) => console.log(line) : undefined;
+  const summary = new Summary(count, process.stderr);
+  let shown: Result | undefined;
   for (let seed = flags.seed; seed < flags.seed + count; seed++) {
-    for (const name of names) {
-      const options = optionsFor(seed, name, flags);
-      last = simulate(seed, options, {
-        traceLines: TRACE_LINES,
-        print: prints ? (line) => console.log(line) : undefined,
-        audit,
-        auditEvery,
-      });
-      summary.add(last);
-      if (last.failure === undefined) continue;
-      failed++;
-      summary.clear();
-      report(last, flags, auditEvery);
-    }
+    const result = simulate(seed, optionsFor(seed, flags), { ...run, print });
+    summary.add(result);
+    if (shown?.failure === undefined) shown = result;
+    if (result.failure === undefined) continue;
+    summary.clear();
+    tell(result, print === undefined, commandOf(result.options, result, auditEvery));
+    if (!flags.shrink) continue;
+    const smaller = shrink(result, run, (line) => console.log(line));
+    console.log(`smaller: ${smaller.failure?.message}`);
+    console.log(`again: ${commandOf(smaller.options, smaller, auditEvery)}\n`);
   }
   summary.clear();
   console.log(summary.text());
-  if (flags.timeline !== undefined && last !== undefined) writeFileSync(flags.timeline, JSON.stringify(last.timeline));
-  return failed === 0 ? 0 : 1;
+  if (flags.report !== undefined && shown !== undefined) writeReport(flags.report, shown, auditEvery);
+  return summary.failures === 0 ? 0 : 1;
 }
 
-function report(result: Result, flags: Flags, auditEvery: number): void {
-  const { seed, options, failure } = result;
+/** What to type for the same run again. */
+function commandOf(options: Options, { seed }: Result, auditEvery: number): string {
+  const drawn = draw(seed, options.world);
+  const parts = [`npm run sim -- --seed ${seed} --world ${options.world}`];
+  for (const key of Object.keys(drawn) as (keyof Options)[]) {
+    if (options[key] === drawn[key]) continue;
+    parts.push(key === "limits" ? `--limits ${options.limits}` : `--set ${key}=${options[key]}`);
+  }
+  if (auditEvery > 1) parts.push(`--audit-every ${auditEvery}`);
+  return parts.join(" ");
+}
+
+function tell({ seed, options, failure }: Result, withTrace: boolean, command: string): void {
   if (failure === undefined) return;
-  const own = [`--seed ${seed} --world ${options.world}`];
-  if (flags.limits !== undefined) own.push(`--limits ${flags.limits}`);
-  for (const [name, value] of Object.entries(flags.set)) own.push(`--set ${name}=${value}`);
-  own.push(`--audit-every ${auditEvery}`);
   console.log(`\nFAILED seed ${seed}, world ${options.world}: ${failure.kind}: ${failure.message}`);
   console.log(`options: ${JSON.stringify(options)}`);
-  console.log(failure.trace.join("\n"));
-  console.log(failure.stack.split("\n").slice(1, 8).join("\n"));
-  console.log(`again: npm run sim -- ${own.join(" ")}\n`);
-  if (!flags.shrink) return;
-  const smaller = shrink(result, { audit, auditEvery }, (line) => console.log(line));
-  const changes = (Object.keys(options) as (keyof Options)[])
-    .filter((key) => smaller.options[key] !== options[key])
-    .map((key) => `--set ${key}=${smaller.options[key]}`);
-  console.log(`smaller: ${smaller.failure?.message}`);
-  console.log(`again: npm run sim -- ${[...own, ...changes].join(" ")}\n`);
+  if (withTrace) console.log(failure.trace.join("\n"));
+  if (failure.kind === "crash") console.log(failure.stack);
+  console.log(`again: ${command}\n`);
+}
+
+function writeReport(path: string, result: Result, auditEvery: number): void {
+  const command = commandOf(result.options, result, auditEvery);
+  try {
+    writeFileSync(path, renderReport(result.timeline, { failure: result.failure?.message, command }));
+  } catch (error) {
+    throw new UsageError(`can't write ${path}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+  console.log(`report: ${path}`);
+}
+
+try {
+  process.exitCode = main(parse());
+} catch (error) {
+  const isHelp = error instanceof CommanderError && error.exitCode === 0;
+  if (!(error instanceof CommanderError || error instanceof UsageError)) throw error;
+  if (!isHelp) console.error(`sim: ${error.message.replace(/^error: /, "")}`);
+  process.exitCode = isHelp ? 0 : 2;
 }

@@ -83,8 +83,8 @@ export class Client {
   /** Faults are over: it behaves from now on, takes what is left for it, and goes. */
   heal(): void {
     this.#isHealing = true;
-    // Who used identifiers twice has lost count of what it began.
-    if (this.personality.reusesIds > 0) this.#outgoing.clear();
+    // Who used identifiers twice, or too many, has lost count of what it began.
+    if (this.personality.reusesIds > 0 || this.personality.overruns) this.#outgoing.clear();
     this.personality.heal();
     this.#queue = [];
     for (const [id, { packet, state }] of this.#outgoing) {
@@ -195,8 +195,8 @@ export class Client {
     if (properties?.assignedClientIdentifier !== undefined) this.id = properties.assignedClientIdentifier;
     if (properties?.serverKeepAlive !== undefined) this.#keepAlive = properties.serverKeepAlive;
     if (properties?.receiveMaximum !== undefined) this.#window = properties.receiveMaximum;
-    this.#window = Math.min(this.#window, this.personality.window);
     const { random, personality } = this;
+    this.#window = personality.overruns ? personality.window : Math.min(this.#window, personality.window);
     this.#sleepAt = personality.awake > 0 ? this.#now + random.below(2 * personality.awake) : 0;
     this.#publishAt = this.#now + random.below(personality.publishEvery);
     this.#subscribeAt = this.#now + random.below(200);
@@ -322,7 +322,7 @@ export class Client {
     const bytes = this.world.malformed(this);
     const packet: Packet = { cmd: "pingreq" };
     const { length: end } = bytes;
-    this.stream!.write(bytes, [{ end, filter: -1, packet, size: end, isMalformed: true }]);
+    this.stream!.write(bytes, [{ start: 0, end, filter: -1, packet, size: end, isMalformed: true }]);
     this.#quietAt = this.#now + 5000;
   }
 
@@ -406,9 +406,9 @@ export class Client {
 }
 
 /** Where in a packet the broker is through with something. */
-export function piecesOf(packet: Packet, size: number): Piece[] {
+function piecesOf(packet: Packet, size: number): Piece[] {
   const pieces: Piece[] = [];
-  const whole = { packet, size, isMalformed: false };
+  const whole = { start: 0, packet, size, isMalformed: false };
   if (packet.cmd === "subscribe" || packet.cmd === "unsubscribe") {
     const isSubscribe = packet.cmd === "subscribe";
     const filters = isSubscribe ? packet.subscriptions.map(({ topic }) => topic) : packet.unsubscriptions;

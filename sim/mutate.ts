@@ -1,52 +1,70 @@
-// npm run sim:mutations: plants each defect in a copy of the core, runs seeds until oracle or audit object, and prints how
-// many it took. With --json one object a line. Exit code 1 when one was not caught within its number.
+// npm run sim:mutations [-- TEXT]: plants each defect of mutations.ts (whose name has TEXT in it) in a copy of the core,
+// runs seeds until oracle or audit object, and prints how many it took, and whether the statement suite of test/spec
+// would have seen it. Exit code 1 when one was not caught within its number of seeds.
 
 import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Mutation, mutations } from "./mutations";
 import { bundle } from "./patches";
 
 export interface Caught {
-  name: string;
   /** The seed that caught it, 0 for none within the number. */
   seed: number;
+  /** Who saw it. */
   kind: string;
   message: string;
 }
 
 const ROOT = process.cwd();
+const require = createRequire(import.meta.url);
 
-/** Runs the seeds of one mutation. A crash of the core does not count: the next seed is tried. */
-export async function tryMutation(mutation: Mutation): Promise<Caught> {
-  // Inside the project, so that the bundle finds its packages.
-  const directory = mkdtempSync(join(ROOT, "dist", "mutation-"));
+/** Bundles a module around the core with a defect and loads it. */
+async function load<T>(entry: string, mutation: Mutation): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), "mutation-"));
   try {
-    const outfile = join(directory, "mutant.mjs");
-    await bundle(ROOT, "sim/mutant.ts", outfile, [mutation]);
-    const { hunt } = (await import(pathToFileURL(outfile).href)) as typeof import("./mutant");
-    return { name: mutation.name, ...hunt(mutation.world, mutation.seeds) };
+    const outfile = join(directory, "mutant.cjs");
+    await bundle(ROOT, entry, outfile, [mutation]);
+    return require(outfile) as T;
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
 }
 
-async function main(): Promise<void> {
-  const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
-  const asJson = process.argv.includes("--json");
-  let missed = 0;
-  for (const mutation of mutations) {
-    if (wanted.length > 0 && !wanted.some((text) => mutation.name.includes(text))) continue;
-    const caught = await tryMutation(mutation);
-    if (caught.seed === 0) missed++;
-    if (asJson) console.log(JSON.stringify(caught));
-    else {
-      const result = caught.seed === 0 ? `NOT within ${mutation.seeds}` : `seed ${caught.seed}, ${caught.kind}`;
-      console.log(`${mutation.name.padEnd(66)} ${mutation.world.padEnd(6)} ${result}`);
-      if (caught.seed !== 0) console.log(`    ${caught.message.split("\n").slice(0, 2).join(" ").slice(0, 140)}`);
-    }
-  }
-  if (missed > 0) process.exitCode = 1;
+/** Runs the seeds of one mutation. A crash of the core does not count: the next seed is tried. */
+export async function tryMutation(mutation: Mutation): Promise<Caught> {
+  const { hunt } = await load<typeof import("./mutant")>("sim/mutant.ts", mutation);
+  return hunt(mutation.world, mutation.seeds);
 }
 
-if (process.argv[1]?.endsWith("mutate.mjs")) await main();
+/** Which of the statements' tests fails first; "" when all pass. */
+export async function failingStatement(mutation: Mutation): Promise<string> {
+  const { firstFailure } = await load<{ firstFailure(): Promise<string> }>("test/sim/statements.ts", mutation);
+  return firstFailure();
+}
+
+async function main(): Promise<void> {
+  const text = process.argv.slice(2).join(" ");
+  const wanted = mutations.filter(({ name }) => name.includes(text));
+  let caught = 0;
+  let most = 0;
+  let survivors = 0;
+  const line = (...[name, world, seeds, by, spec]: readonly string[]): void =>
+    console.log(`${name.padEnd(64)} ${world.padEnd(6)} ${seeds.padStart(5)}  ${by.padEnd(6)}  ${spec}`);
+  line("mutation", "world", "seeds", "by", "test/spec");
+  for (const mutation of wanted) {
+    const { seed, kind } = await tryMutation(mutation);
+    const statement = await failingStatement(mutation);
+    if (seed > 0) caught++;
+    if (seed > 0 && statement === "") survivors++;
+    most = Math.max(most, seed);
+    const spec = statement === "" ? "passes" : `fails: ${statement.slice(0, 60)}`;
+    line(mutation.name, mutation.world, seed > 0 ? `${seed}` : `>${mutation.seeds}`, kind || "nobody", spec);
+  }
+  console.log(`${caught} of ${wanted.length} caught, within ${most} seeds; ${survivors} of them pass test/spec`);
+  if (caught < wanted.length) process.exitCode = 1;
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await main();

@@ -127,10 +127,6 @@ export class Network implements Transport {
     return this.#byConnection.reduce((count, stream) => count + (stream === undefined ? 0 : 1), 0);
   }
 
-  streamOf(connection: number): Stream | undefined {
-    return this.#byConnection[connection];
-  }
-
   #accept(): void {
     while (this.#waiting.length > 0 && this.#free.length > 0) {
       const stream = this.#waiting.shift()!;

@@ -7,6 +7,11 @@ import { Random } from "./random";
 export const worlds = ["home", "flood", "flaky", "tiny"] as const;
 export type World = (typeof worlds)[number];
 
+/** The world of a seed when none is asked for: all in turn. */
+export function worldOf(seed: number): World {
+  return worlds[seed % worlds.length];
+}
+
 /** Flat, so that it can be printed, given on the command line, and made smaller. */
 export interface Options {
   world: World;
@@ -14,6 +19,9 @@ export interface Options {
   limits: string;
   sessionOverflow: string;
   refuse311: string;
+  /** Instead of the preset's; 0: the preset's. */
+  topicLabels: number;
+  labelBytes: number;
   /** Length of the first phase, with faults. */
   seconds: number;
   /** Milliseconds between two looks at the world. */
@@ -62,6 +70,10 @@ export interface Options {
   sleepers: number;
   floods: number;
   persistent: number;
+  /** Clients of 100 that send more than the Receive Maximum. */
+  overruns: number;
+  /** Clients more, whose Client Identifier is too long. */
+  longIds: number;
 }
 
 /** Draws the options of a world. */
@@ -110,6 +122,10 @@ export function draw(seed: number, world: World): Options {
     sleepers: rate(40),
     floods: rate(20),
     persistent: random.pick([0, 30, 60, 100]),
+    topicLabels: 0,
+    labelBytes: 0,
+    overruns: 0,
+    longIds: 0,
   };
   if (world === "flood") {
     options.floods = 50 + random.below(50);
@@ -129,16 +145,50 @@ export function draw(seed: number, world: World): Options {
     options.sessionOverflow = presets.gateway.sessionOverflow;
     options.refuse311 = presets.gateway.refuse311;
     options.tick = 20;
+    return options;
   }
+  if (world === "tiny") {
+    options.topicLabels = random.pick([0, 0, 5]);
+    options.labelBytes = random.pick([0, 0, 64]);
+  }
+  options.overruns = random.chance(1, 2) ? 10 + random.below(50) : 0;
+  options.longIds = random.chance(1, 4) ? 1 : 0;
   return options;
+}
+
+/** The same without a fault: nothing breaks, stalls or is late. */
+export function calm(options: Options): Options {
+  const none = { clockBack: 0, resets: 0, ends: 0, halfOpens: 0, stalls: 0, aging: 0, idleReady: 0, stepsPerTick: 0 };
+  return { ...options, ...none, delayLeast: 2, delayMost: 20, windowUp: 5744, windowDown: 5744 };
 }
 
 export function limitsOf(options: Options): Limits {
   const preset = (presets as Readonly<Record<string, Readonly<Limits>>>)[options.limits];
-  if (preset === undefined) throw new Error(`no limits are named "${options.limits}"`);
+  if (preset === undefined) {
+    throw new Error(`no limits are named "${options.limits}"; there are ${Object.keys(presets).join(", ")}`);
+  }
   return {
     ...preset,
+    topicLabels: options.topicLabels || preset.topicLabels,
+    labelBytes: options.labelBytes || preset.labelBytes,
     sessionOverflow: options.sessionOverflow as Limits["sessionOverflow"],
     refuse311: options.refuse311 as Limits["refuse311"],
   };
+}
+
+/** Sets one option from "name=value". Throws an `Error` that says what is wrong. */
+export function setOption(options: Options, text: string): void {
+  const [, name = "", value = ""] = /^(\w+)=(.*)$/.exec(text) ?? [];
+  if (name === "") throw new Error(`"${text}" is not name=value`);
+  if (name === "world" || !Object.hasOwn(options, name)) throw new Error(`no option is named "${name}"`);
+  const all = options as unknown as Record<string, number | string | boolean>;
+  if (typeof all[name] === "string") {
+    all[name] = value;
+    return;
+  }
+  const isNumber = typeof all[name] === "number";
+  if (!(isNumber ? /^\d{1,10}$/ : /^(true|false)$/).test(value)) {
+    throw new Error(`${name} must be ${isNumber ? "a whole number" : "true or false"}, not "${value}"`);
+  }
+  all[name] = isNumber ? Number(value) : value === "true";
 }

@@ -1,13 +1,12 @@
 // Packets as the model's clients know them, through `mqtt-packet`: a codec that shares nothing with the broker's.
 
-import { generate, type IConnackPacket, type Packet, parser } from "mqtt-packet";
+import { generate, type Packet, parser } from "mqtt-packet";
 
 export type { Packet };
 
 /** Everything a client may say of a message it publishes. */
 export type PublishProperties = Extract<Packet, { cmd: "publish" }>["properties"];
 export type ConnectPacket = Extract<Packet, { cmd: "connect" }>;
-export type ConnackPacket = IConnackPacket;
 export type PublishPacket = Extract<Packet, { cmd: "publish" }> & { payload: Buffer };
 export type SubscribePacket = Extract<Packet, { cmd: "subscribe" }>;
 export type UnsubscribePacket = Extract<Packet, { cmd: "unsubscribe" }>;
@@ -43,6 +42,25 @@ export class PacketReader {
     return this.#waiting.length > 0 ? this.#waiting[0] : 0;
   }
 
+  /** Topic Name and the beginning of the payload of a PUBLISH that is not complete; undefined when less has come. */
+  partialPublish(version: number): { topic: string; payload: Buffer } | undefined {
+    const bytes = this.#waiting;
+    if (this.partialHeader >> 4 !== 3) return undefined;
+    let at = afterVariable(bytes, 1);
+    if (at + 2 > bytes.length) return undefined;
+    const topicEnd = at + 2 + bytes.readUInt16BE(at);
+    const topic = bytes.toString("utf8", at + 2, topicEnd);
+    at = topicEnd + ((bytes[0] & 6) !== 0 ? 2 : 0);
+    if (version === 5) {
+      const properties = afterVariable(bytes, at);
+      if (properties > bytes.length) return undefined;
+      let length = 0;
+      for (let i = properties - 1; i >= at; i--) length = (length << 7) | (bytes[i] & 127);
+      at = properties + length;
+    }
+    return at < bytes.length ? { topic, payload: bytes.subarray(at) } : undefined;
+  }
+
   push(bytes: Uint8Array): void {
     this.#waiting = this.#waiting.length === 0 ? Buffer.from(bytes) : Buffer.concat([this.#waiting, bytes]);
   }
@@ -69,6 +87,13 @@ export class PacketReader {
     if (this.#packet === undefined) throw new Error(`no packet: ${frame.toString("hex")}`);
     return { packet: this.#packet, size };
   }
+}
+
+/** Where a Variable Byte Integer that begins at `at` ends; beyond the bytes when it is not complete. */
+function afterVariable(bytes: Buffer, at: number): number {
+  let end = at;
+  while (end < bytes.length && bytes[end] >= 0x80) end++;
+  return end + 1;
 }
 
 /** The properties of a message that travel with it unchanged, in one order, as text. */

@@ -51,9 +51,8 @@ export async function bundle(root: string, entry: string, outfile: string, patch
     outfile,
     bundle: true,
     platform: "node",
-    format: "esm",
-    packages: "external",
-    sourcemap: "inline",
+    format: "cjs",
+    ignoreAnnotations: true, // "sideEffects" of the package is about what is published
     logLevel: "warning",
     plugins: [patching(root, patches)],
   });

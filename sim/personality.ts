@@ -40,8 +40,9 @@ export interface Personality {
   unsubscribes: number;
   /** Messages in one tick at most. */
   burst: number;
-  /** QoS 1 and 2 that it has on the way. */
+  /** QoS 1 and 2 that it has on the way, within the Receive Maximum of the broker or not. */
   window: number;
+  overruns: boolean;
   /** ms that it stays, and that it is away; 0: stays. */
   awake: number;
   asleep: number;
@@ -69,6 +70,7 @@ export const PLAIN: Omit<Personality, "traits" | "version" | "clientId" | "conne
   unsubscribes: 30,
   burst: 4,
   window: 10,
+  overruns: false,
   awake: 0,
   asleep: 0,
   greetings: () => [],
@@ -82,6 +84,7 @@ export function healed(this: Personality): void {
   this.refuses = 0;
   this.duplicates = 0;
   this.reusesIds = 0;
+  this.overruns = false;
 }
 
 /** Draws a client's personality. `message` makes what its will says. */
@@ -118,7 +121,7 @@ export function drawPersonality(
   const acksLate = !neverAcks && trait(options.acksLate, "late acks");
   const willDelay = random.pick([0, 0, 1, 5, 60]);
   const keepAlive = random.pick([0, 2, 5, 15, 60]);
-  return {
+  const personality: Personality = {
     ...PLAIN,
     traits,
     version,
@@ -158,6 +161,9 @@ export function drawPersonality(
     },
     heal: healed,
   };
+  personality.overruns = options.overruns > 0 && trait(options.overruns, "overruns");
+  if (personality.overruns) personality.window = 20;
+  return personality;
 }
 
 function willOf(message: PublishPacket, version: number, willDelayInterval: number): ConnectPacket["will"] {

@@ -26,6 +26,8 @@ const FAULTS = [
   "wills",
   "sleepers",
   "floods",
+  "overruns",
+  "longIds",
   "expiring",
   "oversized",
   "retained",

@@ -1,12 +1,12 @@
 // One run: a world made from a seed, a broker in it, two phases. In the first there are faults; then all heal, and what
 // was promised must arrive within a bound. At the end, with everybody gone, every pool must be whole.
 
-import { Event } from "../src/events";
+import type { Event } from "../src/events";
 import { Broker, type PoolReport } from "../src/index";
 import { Client, type Surroundings } from "./client";
 import { VirtualClock } from "./clock";
 import { homeClients } from "./home";
-import { eventNames } from "./names";
+import { eventNames, eventText } from "./names";
 import { Network } from "./network";
 import { limitsOf, type Options } from "./options";
 import { Violation } from "./oracle/model";
@@ -43,10 +43,12 @@ export interface Result {
   packetsOut: number;
   faults: Record<string, number>;
   events: Record<string, number>;
-  /** Which limit or cause came with an event, as "event value". */
+  /** Events with the limit, cause, drop or hold that they were about. */
   details: Record<string, number>;
   counters: Record<string, number>;
   pools: PoolReport[];
+  /** What there was when faults ended. */
+  atHealing: { clients: number; subscriptions: number; retained: number; retainedBytes: number };
   timeline: Timeline;
   failure: Failure | undefined;
 }
@@ -77,6 +79,7 @@ export class Simulation implements Surroundings, Observer {
   readonly #workload: Workload;
   readonly #initial: PoolReport[];
   #healedAt = 0;
+  #atHealing: Result["atHealing"] = { clients: 0, subscriptions: 0, retained: 0, retainedBytes: 0 };
   #ticks = 0;
 
   constructor(
@@ -105,8 +108,15 @@ export class Simulation implements Surroundings, Observer {
     const clients: Client[] = [];
     for (let i = 1; i <= this.options.clients; i++) {
       const own = random.fork();
-      const message = (): ReturnType<Workload["message"]> => this.#workload.message(5);
+      const message = (): PublishPacket => this.#workload.message(5);
       clients.push(new Client(`c${i}`, drawPersonality(this.options, own, `c${i}`, message), this, own));
+    }
+    for (let i = 1; i <= this.options.longIds; i++) {
+      const own = random.fork();
+      const message = (): PublishPacket => this.#workload.message(5);
+      const personality = drawPersonality(this.options, own, "", message);
+      personality.clientId = `long ${i}`.padEnd(this.broker.limits.clientIdBytes + 1, ".");
+      clients.push(new Client(`long ${i}`, personality, this, own));
     }
     return clients;
   }
@@ -135,6 +145,7 @@ export class Simulation implements Surroundings, Observer {
       details: this.details,
       counters,
       pools: this.broker.pools(),
+      atHealing: this.#atHealing,
       timeline: this.recorder.timeline(
         this.clock.milliseconds,
         this.#healedAt || this.clock.milliseconds,
@@ -160,6 +171,14 @@ export class Simulation implements Surroundings, Observer {
   }
 
   #runHealing(): void {
+    const { sessions, retained } = this.oracle.model;
+    const messages = [...retained.values()];
+    this.#atHealing = {
+      clients: this.clients.filter(({ isConnected }) => isConnected).length,
+      subscriptions: [...sessions.values()].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+      retained: messages.length,
+      retainedBytes: messages.reduce((sum, { payload }) => sum + payload.length, 0),
+    };
     this.#phase = "healing";
     this.#healedAt = this.clock.milliseconds;
     this.network.heal();
@@ -328,6 +347,8 @@ export class Simulation implements Surroundings, Observer {
   mayRepeat({ version }: Client, { topic, payload }: PublishPacket): boolean {
     const { limits } = this.broker;
     if (version !== 5 && limits.refuse311 === "close") return false;
+    // Who subscribed to it and has a full queue would be disconnected by its own message, again and again.
+    if (limits.sessionOverflow === "disconnect") return false;
     return payload.length + topic.length + 200 < limits.packetBytes;
   }
 
@@ -350,13 +371,11 @@ export class Simulation implements Surroundings, Observer {
 
   event(code: Event, a: number, b: number): void {
     const name = eventNames[code];
+    const text = eventText(code, b);
     this.events[name] = (this.events[name] ?? 0) + 1;
-    if (code !== Event.Opened && code !== Event.Connected && code !== Event.SessionEnded) {
-      const detail = `${name} ${b}`;
-      this.details[detail] = (this.details[detail] ?? 0) + 1;
-    }
+    this.details[text] = (this.details[text] ?? 0) + 1;
     this.recorder.event(code);
-    this.#trace(a, "*", `${name} ${b}`, 0);
+    this.#trace(a, "*", text, 0);
   }
 
   delivered(latency: number): void {

@@ -110,6 +110,8 @@ export class Way {
 
 /** What the client sent, where it ends in the stream, and what of it the broker takes at once. */
 export interface Piece {
+  /** Where the whole packet begins, where this piece of it ends. */
+  start: number;
   end: number;
   /** A Topic Filter is worked on as soon as it is there: its place in the packet; -1 for the packet itself. */
   filter: number;
@@ -162,7 +164,8 @@ export class Stream {
   /** The client sends bytes; `pieces` say where in them what ends. */
   write(bytes: Uint8Array, pieces: readonly Piece[]): void {
     if (this.isEnding || this.isBroken) return;
-    for (const piece of pieces) this.pieces.push({ ...piece, end: piece.end + this.written });
+    for (const piece of pieces)
+      this.pieces.push({ ...piece, start: piece.start + this.written, end: piece.end + this.written });
     this.written += bytes.length;
     this.up.write(bytes);
   }

@@ -1,6 +1,7 @@
 // What many runs came to: a live line while they run, and a summary at the end.
 
 import type { WriteStream } from "node:tty";
+import { eventNames } from "./names";
 import type { Result } from "./simulation";
 
 export class Summary {
@@ -10,6 +11,10 @@ export class Summary {
   packets = 0;
   readonly faults: Record<string, number> = {};
   readonly events: Record<string, number> = {};
+  /** Of the events those that say which limit was reached, why something was dropped or held. */
+  readonly details: Record<string, number> = {};
+  /** The largest share of each pool that was ever taken, percent. */
+  readonly fullest: Record<string, number> = {};
   readonly #total: number;
   readonly #stream: WriteStream;
   readonly #startedAt = Date.now();
@@ -26,7 +31,12 @@ export class Summary {
     this.milliseconds += result.milliseconds;
     this.packets += result.packetsIn + result.packetsOut;
     count(this.faults, result.faults);
+    for (const { name, capacity, lowestFree } of result.pools) {
+      const share = Math.round((100 * (capacity - lowestFree)) / capacity);
+      this.fullest[name] = Math.max(this.fullest[name] ?? 0, share);
+    }
     count(this.events, result.events);
+    count(this.details, Object.fromEntries(Object.entries(result.details).filter(([text]) => text.includes(" "))));
     if (!this.#stream.isTTY || Date.now() - this.#shownAt < 200) return;
     this.#shownAt = Date.now();
     this.#stream.write(`\r\x1b[K${this.runs} of ${this.#total} runs, ${this.#figures()}, ${this.failures} failed`);
@@ -39,15 +49,17 @@ export class Summary {
 
   #figures(): string {
     const hours = (this.milliseconds / 3_600_000).toFixed(2);
-    return `${hours} virtual hours, ${this.packets} packets`;
+    return `${hours} virtual hours, ${this.packets.toLocaleString("en-US")} packets`;
   }
 
   text(): string {
     const seconds = (Date.now() - this.#startedAt) / 1000;
     return [
-      `${this.runs} runs in ${seconds.toFixed(1)} s: ${this.#figures()}, ${this.failures} failed`,
+      `${this.runs} ${this.runs === 1 ? "run" : "runs"} in ${seconds.toFixed(1)} s: ${this.#figures()}, ${this.failures} failed`,
       `faults: ${list(this.faults)}`,
-      `events: ${list(this.events)}`,
+      `events: ${Object.keys(this.events).length} of ${eventNames.length - 1}: ${list(this.events)}`,
+      `refused, dropped, held: ${list(this.details)}`,
+      `pools at their fullest, percent: ${list(this.fullest)}`,
     ].join("\n");
   }
 }

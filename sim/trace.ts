@@ -1,6 +1,6 @@
 // What happened, in fixed columns, and a hash over all of it: two runs with the same hash did the same.
 
-const COLUMNS = "    tick  conn  dir  packet                       id  blocks  messages  deliveries";
+const COLUMNS = `    tick  conn  dir  ${"packet".padEnd(32)}     id  blocks  messages  deliveries`;
 
 export interface FreePools {
   blocks: number;
@@ -41,7 +41,7 @@ export class Trace {
       String(tick).padStart(8),
       String(connection || "").padStart(4),
       direction.padEnd(3),
-      packet.padEnd(24),
+      packet.padEnd(32),
       String(id || "").padStart(5),
       String(free.blocks).padStart(6),
       String(free.messages).padStart(8),

@@ -85,7 +85,7 @@ function publish(model: Model, connection: Connection, session: Session, packet:
 
 function pubrel(connection: Connection, session: Session, packetId: number): void {
   const owed = connection.owed.find((other) => other.cmd === "pubrec" && other.packetId === packetId);
-  if (owed !== undefined) {
+  if (owed !== undefined && owed.codes[0] < 0x80) {
     owed.cmd = "pubcomp"; // the PUBREC that was not sent yet is needless now
     owed.codes = [0, ...owed.codes];
     session.incoming.delete(packetId);
@@ -137,7 +137,6 @@ function complete(connection: Connection, cmd: string): void {
   const last = connection.filterAcks[connection.filterAcks.length - 1];
   if (last === undefined || last.isComplete) throw new Violation(`${cmd} without Topic Filters was taken`);
   last.isComplete = true;
-  connection.added = [];
 }
 
 function subscribe(
@@ -201,7 +200,9 @@ function unsubscribe(
 
 /** The connection ends while a SUBSCRIBE is in the making: its new subscriptions go. */
 export function undo(connection: Connection): void {
-  const { session, added } = connection;
+  const { session, added, filterAcks } = connection;
+  const last = filterAcks[filterAcks.length - 1];
+  if (last === undefined || last.isComplete) return;
   for (const filter of added) {
     session?.subscriptions.delete(filter);
     if (session !== undefined) forgetReplays(session, filter);

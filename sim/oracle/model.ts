@@ -151,6 +151,10 @@ export class Connection {
   added: string[] = [];
   disconnect: Extract<Packet, { cmd: "disconnect" }> | undefined;
   isRefused = false;
+  /** With this Reason Code. */
+  refusedFor = 0;
+  /** The Reason Code of the DISCONNECT that was sent to it; -1 for none. */
+  toldWhy = -1;
   sawMalformed = false;
   /** The client sent more, or other acknowledgements, than it may. */
   openedAt = 0;

@@ -1,26 +1,17 @@
 // The oracle sits between broker and transport and sees, in the broker's own order, every byte taken and sent, every
 // event, and when a message is routed. From that it knows what must follow. Of the broker itself it reads only how much
-// input is left, which tells the packet at hand, and the Client Identifier of a session.
+// input is left, which tells the packet at hand, whether a SUBACK is owed, and the Client Identifier of a session.
 
+import { Owes } from "../../src/broker/connections";
 import { Drop, Event, Limit } from "../../src/events";
 import type { Broker } from "../../src/index";
 import type { Tap } from "../network";
 import { PacketReader, type PublishPacket } from "../packets";
 import type { Piece, Stream } from "../stream";
-import { taken } from "./incoming";
-import {
-  Connection,
-  type Expected,
-  FlightState,
-  isExpired,
-  type Message,
-  type Model,
-  messageOf,
-  type Replay,
-  type Session,
-  Violation,
-} from "./model";
-import { sent, sizeOf } from "./outgoing";
+import { droppedExpired, droppedTooLarge } from "./drops";
+import { isRepeated, taken } from "./incoming";
+import { Connection, isExpired, type Message, type Model, messageOf, type Session, Violation } from "./model";
+import { sent } from "./outgoing";
 import { type Routing, replaced, routed } from "./routing";
 import { abandoned, checkTime, connected, disconnected, ended, reads, refused, unfinished, willGoes } from "./sessions";
 
@@ -77,11 +68,15 @@ export class Oracle implements Tap {
     if (connection !== this.#current) this.#turnOver();
     this.#progress(connection, stream.consumed - stream.received, true);
     this.#current = connection;
-    if (connection.heldAt >= 0) connection.lastReceivedAt = this.model.now; // its Keep Alive begins anew
-    connection.heldAt = -1;
+    if (connection.heldAt >= 0) {
+      // Its Keep Alive and the time for its packet begin anew.
+      connection.lastReceivedAt = this.model.now;
+      if (connection.beganAt >= 0) connection.beganAt = this.model.now;
+      connection.heldAt = -1;
+    }
     if (stream.received === 0) return;
     connection.lastReceivedAt = this.model.now;
-    if (unfinished(this.model, connection) >= this.model.limits.receiveMaximum) connection.fullAt = this.model.now;
+    this.#noteFull(connection);
     if (connection.beganAt < 0) connection.beganAt = this.model.now;
   }
 
@@ -144,6 +139,7 @@ export class Oracle implements Tap {
       case Event.Disconnected: {
         const connection = this.#connection(a);
         this.#progress(connection, this.#offset(connection), true);
+        this.#reopen(connection);
         disconnected(this.model, connection, b);
         return;
       }
@@ -178,6 +174,14 @@ export class Oracle implements Tap {
       default:
         return;
     }
+  }
+
+  /** A SUBSCRIBE of which all is read may still be in the making: a turn can end before it is. */
+  #reopen(connection: Connection): void {
+    const { connections, layout } = this.#broker;
+    const last = connection.filterAcks[connection.filterAcks.length - 1];
+    const isOwed = (layout.u8[connections.owes + connection.number] & Owes.FiltersAck) !== 0;
+    if (last !== undefined && !isOwed) last.isComplete = false;
   }
 
   /** The broker's step is over. */
@@ -260,14 +264,16 @@ export class Oracle implements Tap {
     while (pieces.length > 0) {
       const piece = pieces[0];
       const { publish } = connection;
+      const isPublish = piece.packet.cmd === "publish";
       const isRouted = publish === "accepted" || publish === "cleared" || (isAnswered && publish !== "waits");
-      if (piece.end > offset || (piece.end === offset && !inclusive && !isRouted)) break;
+      const isDone = isRouted || (isAnswered && !isPublish && piece.filter < 0);
+      if (piece.end > offset || (piece.end === offset && !inclusive && !isDone)) break;
       if (!this.#finish(connection, piece)) {
         if (offset > piece.end) throw new Violation("a PUBLISH was neither routed nor refused");
         return;
       }
     }
-    const begins = pieces.length > 0 ? pieces[0].end - pieces[0].size : connection.stream.written;
+    const begins = pieces.length > 0 ? pieces[0].start : connection.stream.written;
     if (offset <= begins) connection.beganAt = -1;
     else if (connection.beganAt < 0) connection.beganAt = this.model.now;
   }
@@ -276,13 +282,19 @@ export class Oracle implements Tap {
   #finish(connection: Connection, piece: Piece, isRefused = false, code = 0): boolean {
     if (!taken(this.model, connection, piece, isRefused, code)) return false;
     connection.stream.pieces.shift();
-    connection.beganAt = -1;
+    this.#noteFull(connection);
     const { packet } = piece;
     if (piece.filter < 0) {
+      connection.beganAt = -1;
       const name = piece.isMalformed ? "malformed" : packet.cmd;
       this.#observer.packet(connection.number, "in", name, packet.messageId ?? 0);
     }
     return true;
+  }
+
+  /** It has as many unfinished PUBLISH as it may: the next may be refused, even if it is complete only later. */
+  #noteFull(connection: Connection): void {
+    if (unfinished(this.model, connection) >= this.model.limits.receiveMaximum) connection.fullAt = this.model.now;
   }
 
   #takeConnect(connection: Connection): void {
@@ -401,6 +413,7 @@ export class Oracle implements Tap {
       const packet = this.#publishAtHand(connection);
       if (connection.publish === "refused" && !isLenient)
         throw new Violation("a PUBLISH is routed after it was refused");
+      if (isRepeated(connection, packet)) throw new Violation(`QoS 2 ${packet.messageId} is routed again`);
       message = messageOf(packet, connection.stream.version);
       if (connection.arrivedAt < 0) connection.arrivedAt = this.model.now;
     }
@@ -427,54 +440,7 @@ export class Oracle implements Tap {
       map.set(session, (map.get(session) ?? 0) + 1);
       return;
     }
-    if (cause === Drop.TooLarge) this.#droppedTooLarge(session);
-    else this.#droppedExpired(session);
-  }
-
-  #droppedExpired(session: Session): void {
-    const { now } = this.model;
-    const hasExpired = ({ message }: { message: Message }): boolean => isExpired(message, now, -LATENESS);
-    if (!excuse(session, hasExpired, hasExpired)) {
-      throw new Violation(`dropped for ${session.id} as expired, and nothing is`);
-    }
-  }
-
-  #droppedTooLarge(session: Session): void {
-    const most = session.maximumPacketSize;
-    const isLarge = (message: Message, qos: number, identifiers: readonly number[]): boolean =>
-      most > 0 && sizeOf(message, qos, identifiers) > most;
-    const isAgain = remove(session.flights, ({ expected, isOnThis, state }) => {
-      return !isOnThis && state <= FlightState.Pubrec && isLarge(expected.message, expected.qos, expected.identifiers);
-    });
-    if (isAgain) return;
-    const goes = excuse(
-      session,
-      ({ message, qos, identifiers }) => isLarge(message, qos, identifiers),
-      ({ message, qos, identifier }) => isLarge(message, qos, one(identifier)),
-    );
-    if (!goes) throw new Violation(`dropped for ${session.id} as too large, and nothing is`);
+    if (cause === Drop.TooLarge) droppedTooLarge(session);
+    else droppedExpired(this.model, session);
   }
 }
-
-/** Which message was dropped is not told: all that may have been need not come. False when there is none. */
-function excuse(session: Session, live: (other: Expected) => boolean, again: (other: Replay) => boolean): boolean {
-  const expected = session.expected.filter(live);
-  const replays = session.replays.filter(again);
-  for (const other of expected) other.isOptional = true;
-  for (const other of replays) other.isRequired = false;
-  return expected.length + replays.length > 0;
-}
-
-function one(identifier: number): readonly number[] {
-  return identifier === 0 ? [] : [identifier];
-}
-
-/** Takes the first that fits off the list; false when there is none. */
-function remove<T>(list: T[], fits: (item: T) => boolean): boolean {
-  const at = list.findIndex(fits);
-  if (at >= 0) list.splice(at, 1);
-  return at >= 0;
-}
-
-/** The broker counts sixteenths of a second. */
-const LATENESS = 70;

@@ -27,6 +27,7 @@ export function sent(model: Model, connection: Connection, packet: Packet, size:
   if (packet.cmd === "disconnect") {
     if (connection.stream.version !== 5) throw new Violation("DISCONNECT to a client before 5.0");
     if (!connection.isConnected || connection.connack) throw new Violation("DISCONNECT before CONNACK");
+    connection.toldWhy = packet.reasonCode ?? 0;
     return undefined;
   }
   if (!connection.isConnected || connection.connack !== undefined || session === undefined) {
@@ -60,6 +61,7 @@ function connack(model: Model, connection: Connection, packet: Extract<Packet, {
   const code = packet.reasonCode ?? packet.returnCode ?? 0;
   if (connection.isRefused) {
     if (code === 0) throw new Violation("CONNACK Success for a CONNECT that was refused");
+    if (connection.stream.version === 5 && code !== connection.refusedFor) throw new Violation(`CONNACK ${hex(code)}`);
     if (packet.sessionPresent) throw new Violation("Session Present with a refusal [MQTT-3.2.2-6]");
     return;
   }
@@ -150,7 +152,7 @@ function publish(connection: Connection, session: Session, packet: PublishPacket
     return again.expected.message;
   }
   if (packet.dup && !session.hasBegun) throw new Violation(`PUBLISH ${describe(packet)} has DUP the first time`);
-  const found = take(session, packet);
+  const found = take(connection, session, packet);
   checkContent(connection, packet, found.message, session.hasBegun);
   if (packet.dup) session.hasBegun = false;
   if (packet.qos === 0) return found.message;
@@ -193,24 +195,30 @@ function checkOptions(packet: PublishPacket, expected: { qos: number; retain: bo
 }
 
 /** Finds what was expected and takes it off. */
-function take(session: Session, packet: PublishPacket): { message: Message } {
+function take(connection: Connection, session: Session, packet: PublishPacket): { message: Message } {
   const identifiers = session.version === 5 ? identifiersOf(packet) : undefined;
-  if (process.env.DBG2 === session.id)
-    console.log("SENT", describe(packet), identifiers, session.expected.length, session.flights.length);
-  const live = findLive(session, packet, identifiers);
+  // The same may have been said twice: then it is the one whose Message Expiry Interval fits, if it can be.
+  const fitting = findLive(session, packet, identifiers, (message) => expiryError(connection, packet, message) === "");
+  const live = findLive(session, packet, identifiers, () => true);
   const replay = findReplay(session, packet, identifiers);
   if (live < 0 && replay < 0) {
     throw new Violation(`PUBLISH ${describe(packet)} to ${session.id} was not to be sent${hint(session, packet)}`);
   }
   // Where it may be either, it went live: retained messages follow when nothing else waits.
   const lost = session.expected[0];
-  if (live < 0 || !skipTo(session, live)) {
+  if (!skipTo(session, fitting) && !skipTo(session, live)) {
     if (replay >= 0) return takeReplay(session, replay);
     throw new Violation(
       `PUBLISH ${describe(packet)} to ${session.id} comes before "${name(lost.message)}", which was neither sent nor dropped`,
     );
   }
-  const expected = session.expected[0];
+  const [expected, ...later] = session.expected;
+  if (expected.isOptional) {
+    // The same was said again, and one of them dropped: it may as well have been the other.
+    const isV5 = identifiers !== undefined;
+    const same = later.find(({ isOptional, message }) => !isOptional && isOf(message, packet, isV5));
+    if (same !== undefined) same.isOptional = true;
+  }
   if (!takeCopy(expected, identifiers)) session.expected.shift();
   session.lastLive.set(packet.topic, expected.message);
   return expected;
@@ -233,14 +241,17 @@ function isOf(message: Message, packet: PublishPacket, isV5: boolean): boolean {
   return packet.payload.length > 0 || !isV5 || message.travelling === travelling(packet.properties);
 }
 
-/** Where among the expected messages it is: as a whole rather than as one copy of several. */
-function findLive(session: Session, packet: PublishPacket, identifiers: number[] | undefined): number {
+/** Where among the expected messages it is first, as a whole or as one copy of several; -1 for nowhere. */
+function findLive(
+  session: Session,
+  packet: PublishPacket,
+  identifiers: number[] | undefined,
+  fits: (message: Message) => boolean,
+): number {
   const { expected } = session;
-  const whole = expected.findIndex((other) => isWhole(other, packet, identifiers));
-  const copy = expected.findIndex((other) => isCopy(other, packet, identifiers));
-  if (whole < 0 || copy < 0) return Math.max(whole, copy);
-  if (whole < copy) return whole;
-  return expected.slice(copy, whole).every(({ isOptional }) => isOptional) ? whole : copy;
+  const whole = expected.findIndex((other) => isWhole(other, packet, identifiers) && fits(other.message));
+  const copy = expected.findIndex((other) => isCopy(other, packet, identifiers) && fits(other.message));
+  return whole < 0 || copy < 0 ? Math.max(whole, copy) : Math.min(whole, copy);
 }
 
 function isWhole(expected: Expected, packet: PublishPacket, identifiers: number[] | undefined): boolean {
@@ -284,15 +295,23 @@ function findReplay(session: Session, packet: PublishPacket, identifiers: number
     packet.qos === qos &&
     isOf(message, packet, identifiers !== undefined) &&
     (identifiers === undefined || sameNumbers(identifiers, identifier === 0 ? [] : [identifier]));
-  const required = session.replays.findIndex((replay) => replay.isRequired && isIt(replay));
-  return required >= 0 ? required : session.replays.findIndex(isIt);
+  const found = session.replays.filter(isIt);
+  // The same may have been retained twice: rather what may still be sent, rather what has to be.
+  const isFresh = (replay: Replay): boolean => !isOutdated(session, replay);
+  const best = found.find((replay) => replay.isRequired && isFresh(replay)) ?? found.find(isFresh) ?? found[0];
+  return best === undefined ? -1 : session.replays.indexOf(best);
+}
+
+/** The message that took its place was sent already. */
+function isOutdated(session: Session, { message, replacedBy }: Replay): boolean {
+  const live = session.lastLive.get(message.topic);
+  return replacedBy !== 0 && live !== undefined && live.sequence >= replacedBy;
 }
 
 function takeReplay(session: Session, at: number): Replay {
   const replay = session.replays[at];
-  const live = session.lastLive.get(replay.message.topic);
-  if (replay.replacedBy !== 0 && live !== undefined && live.sequence >= replay.replacedBy) {
-    throw new Violation(`retained "${name(replay.message)}" is sent after "${name(live)}" that took its place`);
+  if (isOutdated(session, replay)) {
+    throw new Violation(`retained "${name(replay.message)}" is sent after the message that took its place`);
   }
   session.replays.splice(at, 1);
   return replay;
@@ -307,14 +326,33 @@ function checkContent(connection: Connection, packet: PublishPacket, message: Me
     throw new Violation(`PUBLISH ${describe(packet)}: properties ${properties}, not ${message.travelling}`);
   }
   if (packet.properties?.topicAlias !== undefined) throw new Violation("Topic Alias that the client did not allow");
-  const left = packet.properties?.messageExpiryInterval;
-  if ((left !== undefined) !== message.expiry >= 0) throw new Violation(`PUBLISH ${describe(packet)}: expiry ${left}`);
-  if (left === undefined) return;
   const right = message.expiry * 1000 - (connection.frameBeganAt - message.acceptedAt);
-  if (right < -SLACK && !isAgain) throw new Violation(`PUBLISH ${describe(packet)} expired ${-right} ms ago`);
-  if (Math.abs(left * 1000 - Math.max(0, right)) > SLACK) {
-    throw new Violation(`PUBLISH ${describe(packet)}: Message Expiry Interval ${left}, not ${right / 1000}`);
-  }
+  if (message.expiry >= 0 && right < -SLACK && !isAgain)
+    throw new Violation(`PUBLISH ${describe(packet)} expired ${-right} ms ago`);
+  const error = expiryError(connection, packet, message);
+  if (error !== "") throw new Violation(`PUBLISH ${describe(packet)}: ${error}`);
+}
+
+/** What is wrong with the Message Expiry Interval of `packet` if it carries `message`. */
+function expiryError(connection: Connection, packet: PublishPacket, message: Message): string {
+  if (connection.stream.version !== 5) return "";
+  const left = packet.properties?.messageExpiryInterval;
+  if ((left !== undefined) !== message.expiry >= 0) return `expiry ${left}`;
+  if (left === undefined) return "";
+  const right = Math.max(0, message.expiry * 1000 - (connection.frameBeganAt - message.acceptedAt));
+  return Math.abs(left * 1000 - right) > SLACK ? `Message Expiry Interval ${left}, not ${right / 1000}` : "";
+}
+
+/** The connection ends: what was half sent must be the beginning of something that was to be sent. */
+export function checkBegun({ reader, stream }: Connection, session: Session): void {
+  const begun = reader.partialPublish(stream.version);
+  if (begun === undefined) return;
+  const { topic, payload } = begun;
+  const isIt = ({ message }: { message: Message }): boolean =>
+    message.topic === topic && message.payload.subarray(0, payload.length).equals(payload);
+  const { expected, flights, replays } = session;
+  if (expected.some(isIt) || replays.some(isIt) || flights.some((flight) => isIt(flight.expected))) return;
+  throw new Violation(`half a PUBLISH on "${topic}" to ${session.id} was not to be sent`);
 }
 
 /** Bytes of the PUBLISH that carries `message` to a client of 5.0. */

@@ -160,8 +160,9 @@ export function forgetReplays(session: Session, filter: string): void {
   for (const replay of session.replays) if (replay.filter === filter) replay.isRequired = false;
 }
 
-/** Takes the expected messages before `index` as dropped; false when the drop log does not name as many. */
+/** Takes the expected messages before `index` as dropped; false when it is none, or the drop log does not name as many. */
 export function skipTo(session: Session, index: number): boolean {
+  if (index < 0) return false;
   let full = session.droppedFull;
   const superseded = new Map(session.droppedSuperseded);
   for (let i = 0; i < index; i++) {

@@ -5,6 +5,7 @@ import { Cause, Limit } from "../../src/events";
 import type { ConnectPacket } from "../packets";
 import { undo } from "./incoming";
 import { type Connection, type Model, Session, Violation, willOf } from "./model";
+import { checkBegun } from "./outgoing";
 
 /** How late the broker may be with what time brings, ms. */
 export const LATE = 1500;
@@ -49,6 +50,7 @@ export function connected(model: Model, connection: Connection, id: string, row:
 /** CONNECT was refused: there must be a reason. */
 export function refused(model: Model, connection: Connection, reason: number, limit: number): void {
   connection.isRefused = true;
+  connection.refusedFor = reason;
   if (connection.sawMalformed) return;
   const packet = connection.connect;
   if (packet === undefined) throw new Violation("refused before its CONNECT was read");
@@ -86,6 +88,10 @@ export function disconnected(model: Model, connection: Connection, reason: numbe
   const { session, stream, disconnect } = connection;
   if (session === undefined) throw new Violation("ended without having begun");
   connection.endedFor = reason;
+  const { toldWhy } = connection;
+  if (toldWhy >= 0 && toldWhy !== (reason < 0x100 ? reason : 0x83)) {
+    throw new Violation(`DISCONNECT to ${session.id} says ${toldWhy}, it ended for ${reason}`);
+  }
   if (disconnect !== undefined && (disconnect.reasonCode ?? 0) === reason) {
     const expiry = disconnect.properties?.sessionExpiryInterval;
     if (expiry !== undefined) session.expiry = Math.min(expiry, model.limits.sessionExpirySeconds);
@@ -100,6 +106,7 @@ export function disconnected(model: Model, connection: Connection, reason: numbe
     const { delay } = session.will;
     session.will.dueAt = model.now + Math.min(delay, session.expiry === FOREVER ? delay : session.expiry * 1000);
   }
+  checkBegun(connection, session);
   // QoS 0 is forgotten, and what is not finished goes again.
   const isPublish = connection.reader.partial > 0 && connection.reader.partialHeader >> 4 === 3;
   if (isPublish && (connection.reader.partialHeader & 6) !== 0) session.hasBegun = true;
