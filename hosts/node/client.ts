@@ -121,6 +121,9 @@ export class MqttClient extends EventEmitter<Events> {
   #epoch = 0;
   #isScheduled = false;
   #isDrained: (() => void) | undefined;
+  #isClosed = false;
+  /** Loops over messages that wait. */
+  readonly #onClose = new Set<() => void>();
 
   constructor(limits: ClientLimits, open: () => Socket) {
     super();
@@ -214,32 +217,36 @@ export class MqttClient extends EventEmitter<Events> {
     await this.#wait(this.#unsubscribed, this.#core.unsubscribe(filter));
   }
 
-  /** Messages of a filter, one after the other; the next is asked for when the loop's body is done with this one. */
+  /**
+   * Messages of a filter, one after the other, until `close`; the next is asked for when the loop's body is done with this
+   * one. A loop that is left unsubscribes; what had come and was not asked for is acknowledged, and nobody gets it.
+   */
   async *messages(filter: string, options: SubscribeOptions = {}): AsyncGenerator<ReceivedMessage, void> {
     const queue: { message: ReceivedMessage; done: () => void }[] = [];
-    let wake: (() => void) | undefined;
+    let wake = (): void => {};
+    const onClose = (): void => wake();
+    this.#onClose.add(onClose);
     const handler = (message: ReceivedMessage): Promise<void> =>
       new Promise((done) => {
         queue.push({ message, done });
-        wake?.();
+        wake();
       });
-    await this.subscribe(filter, handler, options);
     try {
-      for (;;) {
-        const next = queue.shift();
-        if (next === undefined) {
-          if (this.#core.state === ClientState.Stopped) return;
+      await this.subscribe(filter, handler, options);
+      while (!this.#isClosed) {
+        if (queue.length === 0) {
           await new Promise<void>((resolve) => {
             wake = resolve;
-            this.once("disconnect", () => resolve());
           });
-          continue;
+        } else {
+          yield queue[0].message;
+          queue.shift()?.done();
         }
-        yield next.message;
-        next.done();
       }
     } finally {
-      if (this.#core.state !== ClientState.Stopped) await this.unsubscribe(filter).catch(() => {});
+      this.#onClose.delete(onClose);
+      for (const { done } of queue) done();
+      if (!this.#isClosed) await this.unsubscribe(filter).catch(() => {});
     }
   }
 
@@ -250,13 +257,13 @@ export class MqttClient extends EventEmitter<Events> {
         this.#isDrained = resolve;
       });
     }
+    this.#isClosed = true;
     this.#core.stop();
     clearInterval(this.#timer);
-    this.#rejectAll();
-  }
-
-  #rejectAll(): void {
     const error = new MqttError("not done", ClientCause.Stopped);
+    this.#connecting?.reject(error);
+    this.#connecting = undefined;
+    for (const wake of this.#onClose) wake();
     for (const waiting of [this.#published, this.#subscribed, this.#unsubscribed]) {
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
@@ -266,7 +273,19 @@ export class MqttClient extends EventEmitter<Events> {
   #wait<T>(map: Map<number, Waiting<T>>, row: number): Promise<T> {
     if (row < 0) return Promise.reject(new NotAcceptedError(row));
     this.#schedule();
-    return new Promise((resolve, reject) => map.set(row, { resolve, reject }));
+    const before = map.get(row); // asked for twice: both hear of it
+    return new Promise((resolve, reject) => {
+      map.set(row, {
+        resolve: (value) => {
+          before?.resolve(value);
+          resolve(value);
+        },
+        reject: (error) => {
+          before?.reject(error);
+          reject(error);
+        },
+      });
+    });
   }
 
   /** The core has something to do: once, after what runs now. */

@@ -1,5 +1,6 @@
-// Whether a Topic Filter matches a Topic Name [5.0 section 4.7].
+// Topic Filters as section 4.7 of the standard describes them, in the plainest way. Tests compare the tree with it.
 
+/** Whether the Topic Filter matches the Topic Name. Both are valid. */
 export function filterMatches(filter: string, topic: string): boolean {
   const levels = topic.split("/");
   const wanted = filter.split("/");

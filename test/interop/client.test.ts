@@ -124,33 +124,33 @@ describe.each(kinds)("%s", (kind) => {
     });
 
     // Not yet against Mosquitto, where now and then nothing more arrives: whose fault that is, is not known.
-    const hard = kind === "midge" ? test : undefined;
-    hard?.("1,000 messages at QoS 2 are exactly once while connections are cut, by seed", async () => {
-      const { port } = await startServer(presets.node, kind);
-      const seed = Math.floor(Math.random() * 1e9);
-      const random = new Random(seed);
-      const proxy = await Cutter.start(port);
-      const keeping = { version, cleanStart: false, ...(version === 5 && { sessionExpiry: 1000 }) };
-      const limits = { ...clientPresets.client, reconnectMilliseconds: 10, reconnectMostMilliseconds: 20 };
-      const receiver = await join(proxy.port, { ...keeping, clientId: "in", limits, retry: true });
-      const sender = await join(proxy.port, { ...keeping, clientId: "out", limits, retry: true });
-      const got: number[] = [];
-      await receiver.subscribe("n", (message) => void got.push(Number(message.payload.toString())), { qos: 2 });
-      const cuts = setInterval(() => {
-        proxy.left = random.below(3000);
-      }, 40);
-      const sent: Promise<void>[] = [];
-      for (let n = 0; n < 1000; n++) {
-        sent.push(sender.publish("n", `${n}`, { qos: 2 }));
-        if (n % 100 === 99) await Promise.all(sent);
-      }
-      await Promise.all(sent);
-      clearInterval(cuts);
-      proxy.left = Number.POSITIVE_INFINITY;
-      for (let i = 0; i < 100 && got.length < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 50));
-      expect({ seed, got }).toEqual({ seed, got: Array.from({ length: 1000 }, (_, n) => n) });
-      expect(proxy.connections).toBeGreaterThan(4);
-    });
+    if (kind === "midge")
+      test("1,000 messages at QoS 2 are exactly once while connections are cut, by seed", async () => {
+        const { port } = await startServer(presets.node, kind);
+        const seed = Math.floor(Math.random() * 1e9);
+        const random = new Random(seed);
+        const proxy = await Cutter.start(port);
+        const keeping = { version, cleanStart: false, ...(version === 5 && { sessionExpiry: 1000 }) };
+        const limits = { ...clientPresets.client, reconnectMilliseconds: 10, reconnectMostMilliseconds: 20 };
+        const receiver = await join(proxy.port, { ...keeping, clientId: "in", limits, retry: true });
+        const sender = await join(proxy.port, { ...keeping, clientId: "out", limits, retry: true });
+        const got: number[] = [];
+        await receiver.subscribe("n", (message) => void got.push(Number(message.payload.toString())), { qos: 2 });
+        const cuts = setInterval(() => {
+          proxy.left = random.below(3000);
+        }, 40);
+        const sent: Promise<void>[] = [];
+        for (let n = 0; n < 1000; n++) {
+          sent.push(sender.publish("n", `${n}`, { qos: 2 }));
+          if (n % 100 === 99) await Promise.all(sent);
+        }
+        await Promise.all(sent);
+        clearInterval(cuts);
+        proxy.left = Number.POSITIVE_INFINITY;
+        for (let i = 0; i < 100 && got.length < 1000; i++) await new Promise((resolve) => setTimeout(resolve, 50));
+        expect({ seed, got }).toEqual({ seed, got: Array.from({ length: 1000 }, (_, n) => n) });
+        expect(proxy.connections).toBeGreaterThan(4);
+      });
 
     test("a message whose handler is not done is not acknowledged", async () => {
       const { port } = await startServer(presets.node, kind);
@@ -211,6 +211,34 @@ describe.each(kinds)("%s", (kind) => {
     expect(got).toEqual(["0", "1", "2"]);
   });
 
+  test("a loop over messages ends with close, also without a connection; leaving one unsubscribes", async () => {
+    const { port } = await startServer(presets.node, kind);
+    const proxy = await Cutter.start(port);
+    const client = await join(proxy.port);
+    await client.publish("a", "kept", { qos: 1, retain: true });
+    for await (const { payload } of client.messages("a", { qos: 1 })) {
+      expect(payload.toString()).toBe("kept");
+      break;
+    }
+    await expect(client.unsubscribe("a")).rejects.toThrow("no such subscription");
+    const got: string[] = [];
+    const loop = (async () => {
+      for await (const { topic } of client.messages("a")) got.push(topic);
+    })();
+    await expect.poll(() => got).toEqual(["a"]);
+    const lost = new Promise((resolve) => client.once("disconnect", resolve));
+    proxy.cut();
+    await lost;
+    await client.close(true);
+    await loop;
+  });
+
+  test("a filter that is asked for twice at once is granted twice", async () => {
+    const { port } = await startServer(presets.node, kind);
+    const client = await join(port);
+    expect(await Promise.all([client.subscribe("t"), client.subscribe("t", undefined, { qos: 1 })])).toEqual([1, 1]);
+  });
+
   test("a will is sent when the client is lost, and not when it leaves", async () => {
     const { port } = await startServer(presets.node, kind);
     const proxy = await Cutter.start(port);
@@ -235,6 +263,13 @@ describe("what can't be", () => {
 
   test("no server: the first attempt fails", async () => {
     await expect(connect("mqtt://127.0.0.1:1")).rejects.toThrow(MqttError);
+  });
+
+  test("a client that is closed while it waits for the server", async () => {
+    const client = new AbortController();
+    const waiting = connect("mqtt://127.0.0.1:1", { retry: true, signal: client.signal });
+    setTimeout(() => client.abort(), 100);
+    await expect(waiting).rejects.toThrow("the client was closed");
   });
 
   test("a topic that is none, QoS 0 without a connection", async () => {
