@@ -1,5 +1,5 @@
-// What happens when time is over: CONNECT deadline, Keep Alive [MQTT-3.1.2-22], packets that take
-// too long, holds, Will Delay Interval, Session Expiry Interval [MQTT-4.1.0-2], Message Expiry of retained messages.
+// What happens when time is over: CONNECT deadline, Keep Alive [MQTT-3.1.2-22], packets that take too long, holds, Will
+// Delay Interval, Session Expiry Interval [MQTT-4.1.0-2], Message Expiry of retained messages.
 
 import { Cause } from "../events";
 import { NONE } from "../memory/layout";

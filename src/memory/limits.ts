@@ -41,7 +41,7 @@ export interface Limits {
   queuePerSession: number;
   /** QoS 1 and QoS 2 messages on their way to one client, at most its Receive Maximum. 1 to 65,535. */
   inflightPerSession: number;
-  /** Receive Maximum announced: unacknowledged PUBLISH from one client. QoS 1 beyond waits, QoS 2 gets DISCONNECT 0x93. */
+  /** Receive Maximum announced: unacknowledged PUBLISH from one client. What is beyond waits while we owe an acknowledgement, else DISCONNECT 0x93. */
   receiveMaximum: number;
   /** Unfinished QoS 2 PUBLISH of clients before MQTT 5.0, which know no Receive Maximum, beyond `receiveMaximum` each; shared, one may have 1,024. */
   receiveShared: number;

@@ -1,16 +1,6 @@
 // Topic Filters as section 4.7 of the standard describes them, in the plainest way: what the tree is compared with.
 
-/** Whether the Topic Filter matches the Topic Name. Both are valid. */
-export function filterMatches(filter: string, name: string): boolean {
-  const wanted = filter.split("/");
-  const levels = name.split("/");
-  if (name.startsWith("$") && (wanted[0] === "+" || wanted[0] === "#")) return false; // [MQTT-4.7.2-1]
-  for (let i = 0; i < wanted.length; i++) {
-    if (wanted[i] === "#") return levels.length >= i; // and the level above it
-    if (i >= levels.length || (wanted[i] !== "+" && wanted[i] !== levels[i])) return false;
-  }
-  return wanted.length === levels.length;
-}
+export { filterMatches } from "../../hosts/node/topic-filter";
 
 /** All topics of 1 to `most` levels from an alphabet, without the empty one. */
 export function topicsOf(alphabet: readonly string[], most: number): string[] {
