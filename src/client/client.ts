@@ -22,7 +22,7 @@ import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
 import { ClientCause, type ClientEvents, type ClientPorts, NotAccepted } from "./ports";
-import { receive } from "./receive";
+import { hasRoom, receive } from "./receive";
 import { Sender } from "./send";
 import { Stage, type Subscriptions } from "./subscriptions";
 import { layoutFor, ONE, planClient, Tables } from "./tables";
@@ -37,6 +37,15 @@ export const enum ClientState {
   /** CONNECT is sent, the server owes CONNACK. */
   Connecting = 3,
   Connected = 4,
+}
+
+/** What reading waits for, until an acknowledgement has gone out. */
+export const enum Waits {
+  Nothing = 0,
+  /** A receipt for a PUBLISH. */
+  Receipt = 1,
+  /** A receipt for the answer to an unknown Packet Identifier. */
+  Answer = 2,
 }
 
 export class Client {
@@ -66,8 +75,7 @@ export class Client {
   acceptsByHand = false;
   /** The application takes no payload until `resume`. */
   isPaused = false;
-  /** A message waits until its acknowledgement has room. */
-  isWaiting = false;
+  waits: Waits = Waits.Nothing;
   /** Seconds, as agreed with the server; 0: none. */
   keepAlive = 0;
   sentAt = 0;
@@ -79,6 +87,9 @@ export class Client {
   isClean = true;
   /** Messages that were longer than `topicBytes` or `headBytes`: the application does not get them. */
   refusedCount = 0;
+  /** While the application is told of a packet: where its Reason String is, and its length; 0: it has none. */
+  reasonAt = 0;
+  reasonLength = 0;
   readonly #ports: ClientPorts;
   readonly #connect: ConnectWriter;
   #isReady = false;
@@ -287,7 +298,7 @@ export class Client {
       this.end(ClientCause.Lost);
     }
     // An acknowledgement that went out makes room for the next message.
-    if (this.isWaiting && this.inbox.hasRoom(ONE, true, this.version === Version.V5_0)) this.#isReady = true;
+    if (this.waits !== Waits.Nothing && hasRoom(this, this.waits === Waits.Receipt)) this.#isReady = true;
     return this.#isReady;
   }
 
@@ -336,7 +347,7 @@ export class Client {
     inbox.disconnect(ONE);
     this.subscriptions.disconnect();
     this.isPaused = false;
-    this.isWaiting = false;
+    this.waits = Waits.Nothing;
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
     if (before === ClientState.Connected) this.#attempts = 0;
@@ -382,7 +393,7 @@ export class Client {
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
     // What we do not read can't be missed.
-    if (this.isPaused || this.isWaiting) this.receivedAt = this.pingSentAt = now;
+    if (this.isPaused || this.waits !== Waits.Nothing) this.receivedAt = this.pingSentAt = now;
     if (this.isPingOwed) {
       if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
     } else if (((now - this.sentAt) | 0) >= patience || ((now - this.receivedAt) | 0) >= patience) {

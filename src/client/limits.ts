@@ -13,7 +13,11 @@ export interface ClientLimits {
   blockBytes: number;
   /** Receive Maximum announced: messages that the application or the protocol is not done with. 1 to 65,535. */
   receiveMaximum: number;
-  /** As `receiveMaximum`, more of them before MQTT 5.0, where a server is not told. */
+  /**
+   * As `receiveMaximum`, more of them, for a server that sends more: one before MQTT 5.0, which is not told, and one that
+   * after a reconnection sends all that was ever on its way (Mosquitto 2.0). Beyond: DISCONNECT 0x93. With 0 a server of
+   * 5.0 is held to what was announced. 0 to 1,000,000.
+   */
   receiveShared: number;
   /** Topic Filters subscribed to. */
   subscriptions: number;
