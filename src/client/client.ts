@@ -10,14 +10,14 @@ import { ReasonCode, Version } from "../mqtt/constants";
 import type { Decoder } from "../mqtt/decoder";
 import { ResponseReader } from "../mqtt/responses";
 import { writeText } from "../mqtt/text";
-import { ILL_FORMED, topicFilterLevels, topicNameLevels } from "../mqtt/utf8";
 import type { Transport } from "../ports";
 import type { Inbox } from "../session/inbox";
-import { MessageFlag, type Messages } from "../session/messages";
+import type { Messages } from "../session/messages";
 import { DeliveryFlag, type Outbox } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionFlag, type Sessions } from "../session/sessions";
 import { CoreTime } from "../session/time";
+import { acceptFilter, acceptMessage, findFilter, writeFilter } from "./accept";
 import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
@@ -185,58 +185,57 @@ export class Client {
     properties?: Uint8Array,
     expiry = -1,
   ): number | NotAccepted {
-    const { blocks, limits, messages, outbox, tables, time } = this;
-    const { u8 } = this.layout;
-    const at = tables.stage;
     if (qos === 0 && this.state !== ClientState.Connected) return NotAccepted.Offline;
-    if (this.state === ClientState.Connected && !this.#isSupported(qos, retain)) return NotAccepted.Unsupported;
-    const topicLength = this.#topic(topic, at);
-    const levels = topicLength > 0 ? topicNameLevels(u8, at, topicLength) : 0;
-    if (levels <= 0 || levels > limits.topicLevels) return NotAccepted.Topic;
-    if (outbox.pool.free === 0 || messages.pool.free === 0) return NotAccepted.Messages;
-    const propertiesLength = properties === undefined ? 0 : properties.length;
-    const total = topicLength + propertiesLength + (payload === undefined ? 0 : payload.length);
-    if (blocks.blocksFor(total) > blocks.available) return NotAccepted.PayloadBytes;
-    let last = blocks.append(NONE, 0, at, topicLength);
-    const { first } = blocks;
-    if (properties !== undefined) last = this.#append(last, topicLength, properties);
-    if (payload !== undefined) this.#append(last, topicLength + propertiesLength, payload);
-    const header = qos | (retain ? MessageFlag.Retain : 0);
-    // The Topic Name is followed at once by the rest: not a message that the topic tree may name.
-    const message = messages.add(first, total, topicLength, propertiesLength, header & ~MessageFlag.Retain);
-    if (expiry >= 0) messages.setExpiry(message, time.secondsAfter(expiry), time.sixteenth);
-    const row = outbox.add(ONE, message, qos, retain, 0);
-    messages.release(message);
-    this.#isReady = true;
+    return acceptMessage(this, topic, payload, qos, retain, properties, expiry);
+  }
+
+  /**
+   * Takes a message whose payload of `payloadLength` bytes comes by `write`, once `ClientEvents.writable` asks for it. It is
+   * not kept: when the connection is lost before the server has it, `published` tells `ClientCause.Lost`. One at a time;
+   * nothing else is sent in the middle of it. Returns as `publish` does.
+   */
+  publishStream(
+    topic: string | Uint8Array,
+    payloadLength: number,
+    qos: number,
+    retain: boolean,
+    properties?: Uint8Array,
+    expiry = -1,
+  ): number | NotAccepted {
+    if (this.state !== ClientState.Connected) return NotAccepted.Offline;
+    if (this.sender.isStreaming) return NotAccepted.Messages;
+    const row = acceptMessage(this, topic, undefined, qos, retain, properties, expiry);
+    if (row < 0) return row;
+    this.outbox.setFlag(row, DeliveryFlag.Streamed);
+    this.sender.stream(row, payloadLength);
     return row;
   }
 
-  /** Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none); returns its number. */
-  subscribe(filter: string, options: number, identifier = 0): number | NotAccepted {
-    const { blocks, limits, response, subscriptions } = this;
-    const length = this.#filter(filter);
-    if (length <= 0) return NotAccepted.Topic;
-    if (identifier !== 0) {
-      if (this.version !== Version.V5_0) return NotAccepted.Unsupported;
-      if (this.state === ClientState.Connected && response.subscriptionIdentifierAvailable === 0) {
-        return NotAccepted.Unsupported;
-      }
-    }
-    let row = this.#find(length);
-    if (row === NONE) {
-      if (subscriptions.pool.free === 0) return NotAccepted.Messages;
-      if (blocks.blocksFor(length) > blocks.available || length > limits.topicBytes) return NotAccepted.PayloadBytes;
-      row = subscriptions.add(this.tables.stage, length);
-    }
-    subscriptions.want(row, this.version === Version.V5_0 ? options : options & 3, identifier);
-    this.#isReady = true;
-    return row;
+  /** How many bytes `write` takes now. */
+  get writable(): number {
+    return this.state === ClientState.Connected ? this.sender.writable : 0;
+  }
+
+  /** Sends payload of the message that `publishStream` took: all of `bytes`, or, when that is more than `writable`, nothing. */
+  write(bytes: Uint8Array): boolean {
+    if (bytes.length === 0 || bytes.length > this.writable) return false;
+    this.layout.u8.set(bytes, this.tables.output);
+    this.sender.write(bytes.length);
+    return true;
+  }
+
+  /**
+   * Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none). Returns the
+   * number of the subscription, of which `ClientEvents.subscribed` tells, or why it is not accepted.
+   */
+  subscribe(filter: string | Uint8Array, options: number, identifier = 0): number | NotAccepted {
+    return acceptFilter(this, filter, options, identifier);
   }
 
   /** Returns the number of the subscription, of which `ClientEvents.unsubscribed` tells. */
-  unsubscribe(filter: string): number | NotAccepted {
-    const length = this.#filter(filter);
-    const row = length <= 0 ? NONE : this.#find(length);
+  unsubscribe(filter: string | Uint8Array): number | NotAccepted {
+    const length = writeFilter(this, filter);
+    const row = length <= 0 ? NONE : findFilter(this, length);
     if (row === NONE) return NotAccepted.Unknown;
     this.subscriptions.setStage(row, Stage.Unwanted);
     this.#isReady = true;
@@ -294,6 +293,7 @@ export class Client {
       if (receive(this)) this.#isReady = true;
       else if (this.#isClosed && !this.isPaused) this.end(ClientCause.Lost);
       if (this.state === ClientState.Connected && this.sender.pump()) this.#isReady = true;
+      if (this.writable > 0) this.events.writable?.(this.writable);
     } else if (this.#isClosed && this.state === ClientState.Dialing) {
       this.end(ClientCause.Lost);
     }
@@ -340,9 +340,11 @@ export class Client {
     const { random } = this.#ports;
     const before = this.state;
     if (before === ClientState.Stopped || before === ClientState.Waiting) return;
+    this.#enter(ClientState.Waiting);
     decoder.release(ONE);
     this.message.lose();
     this.sender.forget();
+    this.#lose();
     outbox.disconnect(ONE);
     inbox.disconnect(ONE);
     this.subscriptions.disconnect();
@@ -358,7 +360,6 @@ export class Client {
     this.#attempts++;
     // Between half of it and all of it: those who lost the same server do not come back as one.
     this.#wait = (wait >>> 1) + ((random.next() >>> 1) % ((wait >>> 1) + 1));
-    this.#enter(ClientState.Waiting);
     this.events.disconnected(reason);
   }
 
@@ -401,52 +402,22 @@ export class Client {
     }
   }
 
-  /** Writes a Topic Name to `at`; its length, or -1 when it is too long. */
-  #topic(topic: string | Uint8Array, at: number): number {
-    const { topicBytes } = this.limits;
-    if (typeof topic === "string") return writeText(this.layout.u8, at, at + topicBytes, topic) - at;
-    if (topic.length > topicBytes) return -1;
-    this.layout.u8.set(topic, at);
-    return topic.length;
-  }
-
-  #isSupported(qos: number, retain: boolean): boolean {
-    const { maximumQoS, retainAvailable } = this.response;
-    return qos <= maximumQoS && (!retain || retainAvailable === 1); // [MQTT-3.2.2-11], [MQTT-3.2.2-14]
-  }
-
-  // allocates: a view for each `stageBytes` of a large payload
-  /** Appends what the application gives, by way of the stage. */
-  #append(last: number, length: number, bytes: Uint8Array): number {
-    const { stage } = this.tables;
-    const { stageBytes } = this.limits;
-    const { u8 } = this.layout;
-    if (bytes.length <= stageBytes) {
-      u8.set(bytes, stage);
-      return this.blocks.append(last, length, stage, bytes.length);
+  /** Messages that end with the connection: of QoS 0, and those of which only the application has the payload. */
+  #lose(): void {
+    const { outbox } = this;
+    let previous = NONE;
+    let row = outbox.first(ONE);
+    while (row !== NONE) {
+      const next = outbox.next(row);
+      const isGone = outbox.qos(row) === 0 || outbox.has(row, DeliveryFlag.Streamed);
+      if (isGone && outbox.message(row) !== NONE) {
+        outbox.remove(ONE, previous, row);
+        this.events.published(row, ClientCause.Lost);
+      } else {
+        previous = row;
+      }
+      row = next;
     }
-    for (let from = 0; from < bytes.length; from += stageBytes) {
-      const count = Math.min(stageBytes, bytes.length - from);
-      u8.set(bytes.subarray(from, from + count), stage);
-      last = this.blocks.append(last, length + from, stage, count);
-    }
-    return last;
-  }
-
-  /** Writes a Topic Filter to the stage; its length, or -1 when it is none. */
-  #filter(filter: string): number {
-    const at = this.tables.stage;
-    const { topicBytes, topicLevels } = this.limits;
-    const { u8 } = this.layout;
-    const length = writeText(u8, at, at + topicBytes, filter) - at;
-    if (length <= 0) return -1;
-    const levels = topicFilterLevels(u8, at, length);
-    return levels === ILL_FORMED || levels <= 0 || levels > topicLevels ? -1 : length;
-  }
-
-  #find(length: number): number {
-    const { stage, packetHead } = this.tables;
-    return this.subscriptions.find(stage, length, packetHead);
   }
 
   /** The server has forgotten the session: what was on its way begins anew, as if it had never been sent. */

@@ -23,6 +23,10 @@ export class Sender {
   #isPingWanted = false;
   /** A new alias that the PUBLISH being begun makes known; 0: none. */
   #newAlias = 0;
+  /** The delivery whose payload the application sends, or NONE; the bytes it still owes; whether its head is sent. */
+  #streamed = NONE;
+  #left = 0;
+  #isHeadSent = false;
 
   constructor(client: Client) {
     this.#client = client;
@@ -63,6 +67,50 @@ export class Sender {
     this.#isPingWanted = false;
     this.#writer.alias = 0;
     this.#writer.omitsTopic = false;
+    this.#endStream();
+  }
+
+  /** Whether a payload is being streamed, or waits for its turn. */
+  get isStreaming(): boolean {
+    return this.#streamed !== NONE;
+  }
+
+  /** The payload of `row`, of `length` bytes, comes from the application by `write`. */
+  stream(row: number, length: number): void {
+    this.#streamed = row;
+    this.#left = length;
+  }
+
+  /** How many bytes of the streamed payload can be sent now. */
+  get writable(): number {
+    if (!this.#isHeadSent) return 0;
+    const { limits, transport } = this.#client;
+    const writable = transport.writable(ONE);
+    const room = writable < limits.outputBytes ? writable : limits.outputBytes;
+    return room < this.#left ? room : this.#left;
+  }
+
+  /** Sends the first `count` bytes of the output as payload. */
+  write(count: number): void {
+    this.send(count);
+    this.#left -= count;
+    if (this.#left === 0) this.#finish(this.#streamed);
+  }
+
+  #endStream(): void {
+    this.#streamed = NONE;
+    this.#left = 0;
+    this.#isHeadSent = false;
+    this.#writer.streamed = 0;
+  }
+
+  #finish(row: number): void {
+    const { events, outbox } = this.#client;
+    const qos = outbox.qos(row);
+    this.#writer.finish(ONE, row);
+    this.#endStream();
+    this.#client.ready();
+    if (qos === 0) events.published(row, ReasonCode.Success);
   }
 
   /** Sends what the stream takes now. True when more could be sent at once. */
@@ -82,6 +130,7 @@ export class Sender {
   #fill(): boolean {
     const { layout, sessions } = this.#client;
     const writer = this.#writer;
+    if (this.#isHeadSent) return true; // nothing goes into the middle of a PUBLISH
     if (layout.index[sessions.sending + ONE] !== NONE && !this.#publish()) return false;
     if (!writer.acknowledgements(ONE)) return false;
     if (this.#isPingWanted) {
@@ -152,6 +201,7 @@ export class Sender {
       const reason = this.#start(row);
       if (reason !== 0) {
         outbox.removeFirstUnsent(ONE);
+        if (row === this.#streamed) this.#endStream();
         this.#client.events.published(row, reason);
         if (++drops >= DROPS_AT_ONCE || !this.#client.isOnline) return false;
         continue;
@@ -171,7 +221,8 @@ export class Sender {
     if (outbox.has(row, DeliveryFlag.Retain) && response.retainAvailable === 0) return ReasonCode.RetainNotSupported;
     const left = messages.hasExpiry(message) ? messages.expires(message) - time.seconds : 0;
     this.#alias(message);
-    const total = this.#writer.begin(ONE, ONE, row, left > 0 ? left : 0);
+    this.#writer.streamed = row === this.#streamed ? this.#left : 0;
+    const total = this.#writer.begin(ONE, ONE, row, left > 0 ? left : 0) + this.#writer.streamed;
     const most = layout.u32[sessions.maximumPacketSize + ONE];
     if (most !== 0 && total > most) return ReasonCode.PacketTooLarge; // [MQTT-3.2.2-15]
     if (this.#newAlias !== 0) tables.aliasesOut.set(this.#newAlias, tables.stage, messages.topicLength(message));
@@ -200,6 +251,11 @@ export class Sender {
     const row = layout.index[sessions.sending + ONE];
     const qos = outbox.qos(row);
     if (!this.#writer.publish(ONE, ONE)) return false;
+    if (row === this.#streamed) {
+      this.#isHeadSent = true;
+      if (this.#left === 0) this.#finish(row);
+      return false;
+    }
     if (qos === 0) events.published(row, ReasonCode.Success);
     return this.#client.isOnline;
   }

@@ -17,6 +17,8 @@ export const enum DeliveryFlag {
   Retain = 4,
   /** Its PUBLISH was begun before, on this connection or an earlier one. */
   Begun = 8,
+  /** Only a client's: the payload is not kept, the application sends it after the head. */
+  Streamed = 16,
 }
 
 export class Outbox {
