@@ -248,7 +248,12 @@ export class Client {
     return this.inbox.accept(ONE, packetId);
   }
 
-  /** The application takes payload again. */
+  /** The application takes nothing for now: nothing is read, acknowledgements and PINGRESP neither. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  /** The application takes messages again. */
   resume(): void {
     this.isPaused = false;
     this.#isReady = true;
