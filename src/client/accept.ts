@@ -10,9 +10,9 @@ import { NotAccepted } from "./ports";
 import { ONE } from "./tables";
 
 /** The longest packet that there can be [5.0 section 2.1.4], less what its head can take beside Topic Name and properties. */
-const MOST_BYTES = 268435455 - 64;
+export const MOST_BYTES = 268435455 - 64;
 
-/** See `Client.publish`. A payload that is streamed is not given here. */
+/** See `Client.publish` and `Client.publishStream`. */
 export function acceptMessage(
   client: Client,
   topic: string | Uint8Array,

@@ -17,7 +17,7 @@ import { DeliveryFlag, type Outbox } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionFlag, type Sessions } from "../session/sessions";
 import { CoreTime } from "../session/time";
-import { acceptFilter, acceptMessage, findFilter, writeFilter } from "./accept";
+import { acceptFilter, acceptMessage, findFilter, MOST_BYTES, writeFilter } from "./accept";
 import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
@@ -168,8 +168,19 @@ export class Client {
   stop(reasonCode: ReasonCode = ReasonCode.Success): void {
     if (this.state === ClientState.Stopped) return;
     if (this.state === ClientState.Connected) this.sender.disconnect(reasonCode);
+    this.abandon();
+  }
+
+  /** Closes without a DISCONNECT: the server takes it for lost, and publishes the Will Message. Connects no more. */
+  abandon(): void {
+    if (this.state === ClientState.Stopped) return;
     this.end(ClientCause.Stopped);
     this.state = ClientState.Stopped;
+  }
+
+  /** Asks the server for a sign of life [section 3.12], besides what Keep Alive does. */
+  ping(): void {
+    if (this.state === ClientState.Connected && !this.isPingOwed) this.sender.ping();
   }
 
   /**
@@ -190,12 +201,13 @@ export class Client {
   }
 
   /**
-   * Takes a message whose payload of `payloadLength` bytes comes by `write`, once `ClientEvents.writable` asks for it. It is
-   * not kept: when the connection is lost before the server has it, `published` tells `ClientCause.Lost`. One at a time;
-   * nothing else is sent in the middle of it. Returns as `publish` does.
+   * Takes a message whose payload of `payloadLength` bytes begins with `payload`; the rest comes by `write`, once
+   * `ClientEvents.writable` asks for it. It is not kept: when the connection is lost before the server has it, `published`
+   * tells `ClientCause.Lost`. One at a time; nothing else is sent in the middle of it. Returns as `publish` does.
    */
   publishStream(
     topic: string | Uint8Array,
+    payload: Uint8Array | undefined,
     payloadLength: number,
     qos: number,
     retain: boolean,
@@ -204,10 +216,12 @@ export class Client {
   ): number | NotAccepted {
     if (this.state !== ClientState.Connected) return NotAccepted.Offline;
     if (this.sender.isStreaming) return NotAccepted.Messages;
-    const row = acceptMessage(this, topic, undefined, qos, retain, properties, expiry);
+    const rest = payloadLength - (payload === undefined ? 0 : payload.length);
+    if (!(rest >= 0 && rest < MOST_BYTES)) return NotAccepted.PayloadBytes;
+    const row = acceptMessage(this, topic, payload, qos, retain, properties, expiry);
     if (row < 0) return row;
     this.outbox.setFlag(row, DeliveryFlag.Streamed);
-    this.sender.stream(row, payloadLength);
+    this.sender.stream(row, rest);
     return row;
   }
 

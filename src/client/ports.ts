@@ -80,4 +80,6 @@ export interface ClientEvents {
   messageLost(): void;
   /** `Client.write` takes payload of the message that `publishStream` took: `count` bytes. Needed only for that. */
   writable?(count: number): void;
+  /** PINGRESP. */
+  pinged?(): void;
 }

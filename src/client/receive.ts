@@ -143,7 +143,7 @@ function handle(client: Client, at: number, length: number, type: PacketType): v
     case PacketType.PINGRESP:
       if (length !== 0) return client.fail(ReasonCode.MalformedPacket);
       client.isPingOwed = false;
-      return;
+      return client.events.pinged?.();
   }
   const error = acknowledgement.read(at, length, type, version);
   if (error !== ReasonCode.Success) return client.fail(error);

@@ -75,7 +75,7 @@ export class Sender {
     return this.#streamed !== NONE;
   }
 
-  /** The payload of `row`, of `length` bytes, comes from the application by `write`. */
+  /** The last `length` bytes of the payload of `row` come from the application by `write`. */
   stream(row: number, length: number): void {
     this.#streamed = row;
     this.#left = length;
@@ -94,7 +94,14 @@ export class Sender {
   write(count: number): void {
     this.send(count);
     this.#left -= count;
-    if (this.#left === 0) this.#finish(this.#streamed);
+    if (this.#left > 0) return;
+    const { events, outbox } = this.#client;
+    const row = this.#streamed;
+    const qos = outbox.qos(row);
+    this.#writer.finish(ONE, row);
+    this.#endStream();
+    this.#client.ready();
+    if (qos === 0) events.published(row, ReasonCode.Success);
   }
 
   #endStream(): void {
@@ -102,15 +109,6 @@ export class Sender {
     this.#left = 0;
     this.#isHeadSent = false;
     this.#writer.streamed = 0;
-  }
-
-  #finish(row: number): void {
-    const { events, outbox } = this.#client;
-    const qos = outbox.qos(row);
-    this.#writer.finish(ONE, row);
-    this.#endStream();
-    this.#client.ready();
-    if (qos === 0) events.published(row, ReasonCode.Success);
   }
 
   /** Sends what the stream takes now. True when more could be sent at once. */
@@ -252,9 +250,11 @@ export class Sender {
     const qos = outbox.qos(row);
     if (!this.#writer.publish(ONE, ONE)) return false;
     if (row === this.#streamed) {
-      this.#isHeadSent = true;
-      if (this.#left === 0) this.#finish(row);
-      return false;
+      if (this.#left > 0) {
+        this.#isHeadSent = true;
+        return false;
+      }
+      this.#endStream();
     }
     if (qos === 0) events.published(row, ReasonCode.Success);
     return this.#client.isOnline;

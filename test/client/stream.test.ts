@@ -47,9 +47,9 @@ describe.each([4, 5])("version %i", (version) => {
     client.subscribe("t", 2);
     settle();
     client.publish("t", bytes("before"), qos, false);
-    const row = client.publishStream("t", payload.length, qos, false);
+    const row = client.publishStream("t", undefined, payload.length, qos, false);
     client.publish("t", bytes("after"), qos, false);
-    expect(client.publishStream("t", 1, qos, false)).toBe(NotAccepted.Messages);
+    expect(client.publishStream("t", undefined, 1, qos, false)).toBe(NotAccepted.Messages);
     settle();
     expect(events.messages).toEqual([`t before q${qos}`]);
     writeAll(peer, payload, 100);
@@ -64,10 +64,12 @@ describe.each([4, 5])("version %i", (version) => {
     const { client, events, settle } = start(version);
     client.subscribe("t", 1);
     settle();
-    client.publishStream("t", 0, 1, false);
+    client.publishStream("t", undefined, 0, 1, false);
+    client.step();
+    expect(client.layout.u16[client.sessions.inflight + 1]).toBe(1);
     settle();
     expect(events.messages).toEqual(["t  q1"]);
-    client.publishStream("t", 5, 1, false);
+    client.publishStream("t", undefined, 5, 1, false);
     settle();
     expect(client.writable).toBe(5);
     expect(client.write(bytes("123456"))).toBe(false);
@@ -79,16 +81,31 @@ describe.each([4, 5])("version %i", (version) => {
     expect(events.messages).toEqual(["t  q1", "t 12345 q1"]);
   });
 
+  test("the beginning of a payload is given with its message", () => {
+    const peer = start(version);
+    const { client, events, settle } = peer;
+    client.subscribe("t", 1);
+    settle();
+    expect(client.publishStream("t", bytes("12345"), 4, 1, false)).toBe(NotAccepted.PayloadBytes);
+    client.publishStream("t", bytes("12345"), 5, 1, false);
+    settle();
+    client.publishStream("t", bytes("12345"), 8, 1, false);
+    settle();
+    writeAll(peer, "678", 2);
+    settle();
+    expect(events.messages).toEqual(["t 12345 q1", "t 12345678 q1"]);
+  });
+
   test.each([0, 1, 2])("what was streamed at QoS %i is lost with its connection, and that is told", (qos) => {
     const peer = start(version, false);
     const { client, events, settle, advance } = peer;
-    const row = client.publishStream("t", 10, qos, false);
+    const row = client.publishStream("t", undefined, 10, qos, false);
     settle();
     expect(client.write(bytes("12345"))).toBe(true);
     cut(peer);
     expect(events.said).toContain(`published ${row} ${lost}`);
     expect(client.outbox.pool.free).toBe(client.limits.messages);
-    expect(client.publishStream("t", 10, qos, false)).toBe(NotAccepted.Offline);
+    expect(client.publishStream("t", undefined, 10, qos, false)).toBe(NotAccepted.Offline);
     advance(10_000);
     expect(client.publish("t", bytes("x"), qos, false)).toBeGreaterThan(0);
     advance(100);
@@ -115,7 +132,7 @@ describe.each([4, 5])("version %i", (version) => {
 test("a streamed message of which the server has only the acknowledgement to give ends as any other", () => {
   const peer = start(5, false);
   const { client, events, wire, settle, advance } = peer;
-  const row = client.publishStream("t", 3, 2, false);
+  const row = client.publishStream("t", undefined, 3, 2, false);
   settle();
   client.write(bytes("abc"));
   client.step();
