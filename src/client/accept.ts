@@ -45,6 +45,16 @@ export function acceptMessage(
   return row;
 }
 
+/** More of the payload of a message that is not being sent yet; there are blocks for it. */
+export function acceptPayload(client: Client, row: number, bytes: Uint8Array): void {
+  const { blocks, messages, outbox } = client;
+  const message = outbox.message(row);
+  let last = messages.first(message);
+  for (let next = blocks.nextOf(last); next !== NONE; next = blocks.nextOf(next)) last = next;
+  append(client, last, messages.topicLength(message) + messages.bodyLength(message), bytes);
+  messages.lengthen(message, bytes.length);
+}
+
 /** See `Client.subscribe`. */
 export function acceptFilter(
   client: Client,
@@ -91,13 +101,13 @@ export function findFilter(client: Client, length: number): number {
 function writeTopic(client: Client, topic: string | Uint8Array, at: number): number {
   const { topicBytes } = client.limits;
   const { u8 } = client.layout;
-  if (typeof topic === "string") {
-    const end = writeText(u8, at, at + topicBytes, topic);
-    return end < 0 ? -1 : end - at;
+  if (topic instanceof Uint8Array) {
+    if (topic.length > topicBytes) return -1;
+    u8.set(topic, at);
+    return topic.length;
   }
-  if (topic.length > topicBytes) return -1;
-  u8.set(topic, at);
-  return topic.length;
+  const end = writeText(u8, at, at + topicBytes, topic);
+  return end < 0 ? -1 : end - at;
 }
 
 function isSupported(client: Client, qos: number, retain: boolean): boolean {

@@ -51,7 +51,6 @@ export const enum Waits {
 export class Client {
   state: ClientState = ClientState.Stopped;
   readonly limits: ClientLimits;
-  readonly plan: Plan;
   readonly layout: Layout;
   readonly transport: Transport;
   readonly events: ClientEvents;
@@ -105,7 +104,6 @@ export class Client {
    */
   constructor(limits: ClientLimits, ports: ClientPorts, events: ClientEvents) {
     this.limits = limits;
-    this.plan = planClient(limits);
     this.layout = layoutFor(limits);
     this.tables = new Tables(this.layout, limits);
     this.transport = ports.transport;
@@ -138,6 +136,12 @@ export class Client {
   /** There is a stream, and CONNECT has been sent. */
   get isOnline(): boolean {
     return this.state === ClientState.Connecting || this.state === ClientState.Connected;
+  }
+
+  // allocates: a report
+  /** What its memory is used for: computed again, not kept. */
+  get plan(): Plan {
+    return planClient(this.limits);
   }
 
   // From the application
@@ -230,11 +234,10 @@ export class Client {
     return this.state === ClientState.Connected ? this.sender.writable : 0;
   }
 
-  /** Sends payload of the message that `publishStream` took: all of `bytes`, or, when that is more than `writable`, nothing. */
+  /** Takes payload of the message that `publishStream` took: all of `bytes`, or, when that is more than `writable`, nothing. */
   write(bytes: Uint8Array): boolean {
     if (bytes.length === 0 || bytes.length > this.writable) return false;
-    this.layout.u8.set(bytes, this.tables.output);
-    this.sender.write(bytes.length);
+    this.sender.write(bytes);
     return true;
   }
 

@@ -9,6 +9,7 @@ import { writeFilterRequest } from "../mqtt/requests";
 import { DeliveryFlag } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionWriter } from "../session/writer";
+import { acceptPayload } from "./accept";
 import type { Client } from "./client";
 import { ClientCause } from "./ports";
 import { Stage } from "./subscriptions";
@@ -81,27 +82,41 @@ export class Sender {
     this.#left = length;
   }
 
-  /** How many bytes of the streamed payload can be sent now. */
+  /** How many bytes of the streamed payload can be taken now: sent, or kept while its turn has not come. */
   get writable(): number {
-    if (!this.#isHeadSent) return 0;
-    const { limits, transport } = this.#client;
-    const writable = transport.writable(ONE);
-    const room = writable < limits.outputBytes ? writable : limits.outputBytes;
+    const row = this.#streamed;
+    const { blocks, layout, limits, sessions, transport } = this.#client;
+    if (row === NONE) return 0;
+    let room = 0;
+    if (this.#isHeadSent) {
+      const writable = transport.writable(ONE);
+      room = writable < limits.outputBytes ? writable : limits.outputBytes;
+    } else if (layout.index[sessions.sending + ONE] !== row) {
+      room = blocks.available * blocks.blockBytes;
+    }
     return room < this.#left ? room : this.#left;
   }
 
-  /** Sends the first `count` bytes of the output as payload. */
-  write(count: number): void {
-    this.send(count);
-    this.#left -= count;
-    if (this.#left > 0) return;
-    const { events, outbox } = this.#client;
+  /** Takes payload, at most what is `writable`. */
+  write(bytes: Uint8Array): void {
+    const { events, layout, outbox, tables } = this.#client;
     const row = this.#streamed;
-    const qos = outbox.qos(row);
-    this.#writer.finish(ONE, row);
-    this.#endStream();
+    this.#left -= bytes.length;
+    if (this.#isHeadSent) {
+      layout.u8.set(bytes, tables.output);
+      this.send(bytes.length);
+      if (this.#left > 0) return;
+      const qos = outbox.qos(row);
+      this.#writer.finish(ONE, row);
+      this.#endStream();
+      if (qos === 0) events.published(row, ReasonCode.Success);
+    } else {
+      acceptPayload(this.#client, row, bytes);
+      if (this.#left > 0) return;
+      outbox.clearFlag(row, DeliveryFlag.Streamed); // all of it is kept
+      this.#endStream();
+    }
     this.#client.ready();
-    if (qos === 0) events.published(row, ReasonCode.Success);
   }
 
   #endStream(): void {

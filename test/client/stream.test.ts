@@ -96,12 +96,29 @@ describe.each([4, 5])("version %i", (version) => {
     expect(events.messages).toEqual(["t 12345 q1", "t 12345678 q1"]);
   });
 
+  test("a payload that is complete before its turn comes is kept like any other", () => {
+    const peer = start(version, false);
+    const { client, events, advance } = peer;
+    client.subscribe("t", 1);
+    advance(100);
+    client.publishStream("t", bytes("12"), 300, 1, false);
+    expect(client.writable).toBe(298);
+    expect(client.write(bytes("3".repeat(98)))).toBe(true);
+    expect(client.write(bytes("4".repeat(200)))).toBe(true);
+    expect(client.writable).toBe(0);
+    cut(peer);
+    advance(10_000);
+    expect(events.messages).toEqual([`t 12${"3".repeat(98)}${"4".repeat(200)} q1`]);
+    expect(client.blocks.pool.capacity - client.blocks.pool.free).toBe(1); // the Topic Filter
+  });
+
   test.each([0, 1, 2])("what was streamed at QoS %i is lost with its connection, and that is told", (qos) => {
     const peer = start(version, false);
     const { client, events, settle, advance } = peer;
     const row = client.publishStream("t", undefined, 10, qos, false);
+    expect(client.write(bytes("12"))).toBe(true);
     settle();
-    expect(client.write(bytes("12345"))).toBe(true);
+    expect(client.write(bytes("345"))).toBe(true);
     cut(peer);
     expect(events.said).toContain(`published ${row} ${lost}`);
     expect(client.outbox.pool.free).toBe(client.limits.messages);
