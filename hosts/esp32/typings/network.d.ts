@@ -10,10 +10,7 @@ declare module "embedded:network/interface/wifi" {
     connect(options: { SSID: string; password?: string; channel?: number }): void;
     /** Tells nobody. */
     disconnect(): void;
-    configure(options: {
-      hostname?: string;
-      static?: { address: string; mask: string; gateway: string } | false;
-    }): void;
+    configure(options: { hostname?: string }): void;
     /** Forgets the callback; the radio stays as it is. */
     close(): void;
     /** 200 not connected, 300 connecting, 400 connected, 500 it has its addresses. */
@@ -28,7 +25,7 @@ declare module "embedded:network/interface/wifi" {
 }
 
 declare module "wifi" {
-  /** The older module: the only one with an access point. */
+  /** The older module: the only one with an access point. Started after the newer one it stops the device. */
   class WiFi {
     constructor(options: undefined, onNotify: (message: string, reason?: number) => void);
     close(): void;
@@ -42,7 +39,7 @@ declare module "wifi" {
       max?: number;
       /** Beacons, in ms. */
       interval?: number;
-      /** Stays a station too. */
+      /** Stays a station too, if the mode was station before. */
       station?: boolean;
     }): void;
     /** 0 none, 1 station, 2 access point, 3 both, -5 off. */

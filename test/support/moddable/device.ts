@@ -38,6 +38,8 @@ export interface DeviceOptions {
   /** The port of the sockets: lwIP on ESP32, or the one for Linux. */
   sockets: "lwip" | "lin";
   build: "debug" | "release";
+  /** A release build with `-i`. */
+  instrumented: boolean;
   /** Messages in the queue of the XS task: `defines.task.queueLength`. */
   queueLength: number;
   /** CONFIG_LWIP_MAX_ACTIVE_TCP: connections, those being closed included. */
@@ -56,6 +58,7 @@ export interface DeviceOptions {
 export const ESP32: Readonly<DeviceOptions> = {
   sockets: "lwip",
   build: "release",
+  instrumented: true,
   queueLength: 10,
   activeConnections: 8,
   listeners: 4,
@@ -117,6 +120,7 @@ export class Device {
   #first = 0;
   #waiting = 0;
   #blocked: Message | undefined;
+  readonly #events: Message[] = [];
   #jobs: (() => void)[] = [];
   #inTask = false;
   readonly #promiseMessage: Message = { deliver: () => this.#runJobs() };
@@ -150,10 +154,16 @@ export class Device {
     this.#put(message);
   }
 
-  /** A message from another task; that one waits while the queue is full. Only when `isBlocked` is false. */
+  /** A message from lwIP's task; that one waits while the queue is full. Only when `isBlocked` is false. */
   postFromOutside(message: Message): void {
     if (this.#waiting < this.options.queueLength) this.#put(message);
     else this.#blocked = message;
+  }
+
+  /** The same from the task that tells events of the radio: it waits on its own. */
+  postFromEvents(message: Message): void {
+    if (this.#waiting < this.options.queueLength) this.#put(message);
+    else this.#events.push(message);
   }
 
   /** The network waits for room in the queue. */
@@ -283,7 +293,9 @@ export class Device {
 
   #nextEvent(): number {
     let next = this.now + this.#untilTimer();
-    for (const party of this.parties) if (party.wakesAt < next) next = party.wakesAt;
+    for (let i = 0; i < this.parties.length; i++) {
+      if (this.parties[i].wakesAt < next) next = this.parties[i].wakesAt;
+    }
     return next;
   }
 
@@ -305,6 +317,9 @@ export class Device {
         this.#blocked = undefined;
         this.#put(blocked);
         this.network();
+      }
+      while (this.#events.length > 0 && this.#waiting < this.options.queueLength) {
+        this.#put(this.#events.shift() as Message);
       }
       any = true;
       if (message !== undefined) this.call(deliver, message);

@@ -232,13 +232,12 @@ export class TCP implements DeclaredTCP {
   read(): ArrayBuffer | number | undefined;
   read(count: number): ArrayBuffer | number | undefined;
   read(buffer: ArrayBufferView | ArrayBuffer): number | undefined;
-  read(...given: [into?: ArrayBuffer | ArrayBufferView | number]): number | ArrayBuffer | undefined {
+  read(into?: ArrayBuffer | ArrayBufferView | number): number | ArrayBuffer | undefined {
     const record = TCP.record(this);
     const { received } = record;
     if (received.length === 0) return undefined;
-    const into = given[0];
     const isBuffer = typeof into === "object" && into !== null;
-    let count = given.length === 0 ? received.length : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
+    let count = into === undefined ? received.length : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
     if (record.format === "number") count = 1;
     if (count <= 0 || count > received.length) throw new Error("invalid");
     const bytes = isBuffer && record.format === "buffer" ? writable(into) : new Uint8Array(count);

@@ -242,7 +242,7 @@ export class TCP implements DeclaredTCP {
   read(): ArrayBuffer | number | undefined;
   read(count: number): ArrayBuffer | number | undefined;
   read(buffer: ArrayBufferView | ArrayBuffer): number | undefined;
-  read(...given: [into?: ArrayBuffer | ArrayBufferView | number]): number | ArrayBuffer | undefined {
+  read(into?: ArrayBuffer | ArrayBufferView | number): number | ArrayBuffer | undefined {
     const record = recordOf(this);
     const { pieces } = record;
     if (pieces.bytes === 0) return undefined;
@@ -251,9 +251,8 @@ export class TCP implements DeclaredTCP {
       take(record, one);
       return one[0];
     }
-    const into = given[0];
     const isBuffer = typeof into === "object" && into !== null;
-    const count = given.length === 0 ? pieces.bytes : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
+    const count = into === undefined ? pieces.bytes : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
     if (count <= 0 || count > pieces.bytes) throw new Error("invalid");
     if (isBuffer) {
       take(record, writable(into));
