@@ -106,14 +106,18 @@ describe("lwIP's task", () => {
     expect(device.peakQueue).toBe(10);
   });
 
-  test("waits for the queue while the XS task waits for it in write: both hang", () => {
+  test.each([
+    ["write", (socket: TCP) => socket.write(one)],
+    ["close", (socket: TCP) => socket.close()],
+  ])("waits for the queue while the XS task waits for it in %s: both hang", (_, call) => {
     const { device, peers, answer } = crowd(12);
     answer.with = (socket) => {
       socket.read(new Uint8Array(1));
-      socket.write(one);
+      call(socket);
     };
     for (const peer of peers) peer.send(one);
-    expect(() => device.settle()).toThrow(Hang);
+    expect(() => device.settle()).toThrow("wait for each other");
+    expect(device.fault).toBeInstanceOf(Hang);
   });
 
   test("drops its message in a debug build when a callback takes 20 ms", () => {

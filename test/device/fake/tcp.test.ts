@@ -202,6 +202,14 @@ describe("writing", () => {
     expect([...peer.take()]).toEqual([0, 1, 2, 3]);
   });
 
+  test("leaves earlier when something comes", () => {
+    const { device, peer, tcp } = open();
+    tcp.write(bytes(4));
+    peer.send(bytes(1));
+    device.network();
+    expect(peer.received).toBe(4);
+  });
+
   test("throws beyond the free send buffer and writes nothing then", () => {
     const { device, peer, tcp } = open();
     expect(() => tcp.write(bytes(8193))).toThrow("would block");
@@ -332,6 +340,18 @@ describe("an end or an error", () => {
     expect(peer.received).toBe(3);
     expect(told.at(-1)).toEqual(["error"]);
     expect(told.filter(([what]) => what === "writable").length).toBeLessThanOrEqual(1);
+  });
+
+  test("what is written between an end and its message leaves with close only", () => {
+    const { device, peer, tcp, told } = open();
+    peer.end();
+    device.network();
+    expect(tcp.write(bytes(3))).toBe(8192 - 3);
+    device.run(10_000);
+    expect([told, peer.received]).toEqual([[["error"]], 0]);
+    tcp.close();
+    device.settle();
+    expect(peer.received).toBe(3);
   });
 
   test("without onError a reset is never told: only undefined from write", () => {

@@ -150,6 +150,7 @@ export class Pcb implements Party {
     if (count === 0) return false;
     move(peer.outbox, this.input, count);
     this.#unread += count;
+    this.#mayOutput = true; // lwIP looks for something to send after each segment that came
     if (this.onReceive !== null && !this.onReceive.received(this, count)) {
       this.#refused = count;
       this.wakesAt = owner.now + FAST_TIMER;
@@ -174,6 +175,7 @@ export class Pcb implements Party {
     if (this.#endTold || !peer.ended || peer.outbox.length > 0 || this.owner.isBlocked) return false;
     if (this.#refused > 0) return false; // it follows the refused data
     this.#endTold = true;
+    this.#mayOutput = true;
     if (this.onReceive === null) return true;
     this.onReceive.ended();
     return true;
