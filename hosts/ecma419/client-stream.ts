@@ -114,7 +114,7 @@ export class ClientStream implements Transport, Dialer {
     bounce.length = this.#outgoing.length;
     bounce.view.set(this.#outgoing); // all of it costs less than a view of the part
     bounce.length = count;
-    this.#writable = this.#socket.write(bounce.view);
+    this.#writable = this.#socket.write(bounce.view) ?? 0;
   }
 
   close(): void {

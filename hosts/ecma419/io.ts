@@ -13,13 +13,24 @@ export interface TcpCallbacks {
 export interface TcpSocket {
   /** Fills the view. @throws when it is longer than what waits. */
   read(view: Uint8Array): unknown;
-  /** Takes all of the view, and returns how many bytes can be written now. @throws beyond what can be written. */
-  write(view: Uint8Array): number;
+  /** Takes all of the view, and returns how many bytes can be written now; undefined after an error. @throws beyond that. */
+  write(view: Uint8Array): number | undefined;
   close(): void;
+  /** Not after an error. */
+  readonly remoteAddress?: string | undefined;
 }
 
 /** `embedded:io/socket/tcp`, or what has its form: TLS, a test's. */
 export type TcpConstructor = new (options: TcpCallbacks & Record<string, unknown>) => TcpSocket;
+
+export interface ListenerSocket {
+  /** A connection that waits, to be given to a socket's constructor as `from`; undefined when none does. */
+  read(): TcpSocket | undefined;
+  close(): void;
+}
+
+/** `embedded:io/socket/listener`. */
+export type ListenerConstructor = new (options: { port: number; onReadable?: () => void }) => ListenerSocket;
 
 export interface DnsResolver {
   resolve(request: {
