@@ -16,8 +16,8 @@ export default defineConfig({
       ? ["default", ["json", { outputFile: long ? "reports/test-all.json" : "reports/test.json" }]]
       : ["default"],
     projects: Object.entries(suites).map(([name, seconds]) => ({
-      // The device's host imports modules of the Moddable SDK: here they are fakes.
-      resolve: { alias: modules },
+      // The host for devices imports modules of the Moddable SDK: there they are fakes.
+      resolve: { alias: name === "device" ? modules : {} },
       test: {
         name,
         environment: "node",
