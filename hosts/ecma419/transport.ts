@@ -113,42 +113,45 @@ export class SocketTransport implements Transport {
 
   // The host's side
 
-  /** Takes all that wait: one that is not taken has nobody who hears of its end. */
+  /** Takes all that wait, now: the end of one that is not taken would never be told. */
   #accept(): void {
-    for (;;) {
-      const from = this.#listener?.read();
-      if (from === undefined) return;
+    for (let from = this.#listener?.read(); from !== undefined; from = this.#listener?.read()) {
       const connection = this.#freeConnection();
       const place = connection === 0 ? 0 : this.#freePlace();
+      if (place !== 0 && this.#open(place, connection, from)) continue;
       if (place === 0) {
         this.refusedCount++;
         this.#options.onRefused?.();
-        from.close();
-        continue;
       }
-      this.#open(place, connection, from);
+      from.close();
     }
   }
 
-  #open(place: number, connection: number, from: TcpSocket): void {
+  /** False when there is no connection behind the socket: it was reset already, or lwIP had none free for it. */
+  #open(place: number, connection: number, from: TcpSocket): boolean {
     const { TCP } = this.#options;
-    this.#states[place] = State.Open;
     this.#readable[place] = 0;
     this.#writable[place] = 0;
     this.#isOver[place] = 0;
+    try {
+      this.#sockets[place] = new TCP({
+        from,
+        format: "buffer",
+        nodelay: true,
+        onReadable: (count) => this.#onReadable(place, count),
+        onWritable: (count) => this.#onWritable(place, count),
+        onError: () => this.#onError(place),
+      });
+    } catch {
+      return false;
+    }
+    this.#states[place] = State.Open;
     this.#connections[place] = connection;
     this.#places[connection] = place;
     if (++this.openCount > this.mostOpen) this.mostOpen = this.openCount;
-    this.#sockets[place] = new TCP({
-      from,
-      format: "buffer",
-      nodelay: true,
-      onReadable: (count) => this.#onReadable(place, count),
-      onWritable: (count) => this.#onWritable(place, count),
-      onError: () => this.#onError(place),
-    });
     this.#broker?.opened(connection, 0);
     this.wake();
+    return true;
   }
 
   #freeConnection(): number {

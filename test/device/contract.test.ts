@@ -1,0 +1,94 @@
+// The transport over Listener and TCP keeps the contract of every transport, on what the SDK's sockets do.
+
+import Listener from "embedded:io/socket/listener";
+import TCP from "embedded:io/socket/tcp";
+import Time from "time";
+import Timer from "timer";
+import { SocketTransport } from "../../hosts/ecma419/transport";
+import type { Broker } from "../../src/broker/broker";
+import { type Peer, type Rig, type RigOptions, transportContract } from "../contract/contract";
+import { Device } from "../support/moddable/device";
+import { connect, type Peer as DevicePeer } from "../support/moddable/peer";
+
+/** A client on a desktop; what its own TCP does not take waits here. */
+class FarEnd implements Peer {
+  readonly #peer: DevicePeer;
+  #waiting = new Uint8Array(0);
+  #ends = false;
+
+  constructor(peer: DevicePeer) {
+    this.#peer = peer;
+  }
+
+  write(bytes: Uint8Array): void {
+    this.#waiting = Uint8Array.from([...this.#waiting, ...bytes]);
+    this.push();
+  }
+
+  push(): void {
+    const count = Math.min(this.#waiting.length, this.#peer.outbox.room);
+    if (count > 0) this.#peer.send(this.#waiting, 0, count);
+    this.#waiting = this.#waiting.subarray(count);
+    if (this.#ends && this.#waiting.length === 0 && !this.#peer.ended) this.#peer.end();
+  }
+
+  get unwritten(): number {
+    return this.#waiting.length + this.#peer.unsent;
+  }
+
+  read(): Uint8Array {
+    return this.#peer.take();
+  }
+
+  stall(stalled: boolean): void {
+    if (stalled) this.#peer.pause();
+    else this.#peer.resume();
+  }
+
+  end(): void {
+    this.#ends = true;
+    this.push();
+  }
+
+  reset(): void {
+    this.#peer.reset();
+  }
+
+  get sawEnd(): boolean {
+    return this.#peer.deviceEnded;
+  }
+
+  get sawError(): boolean {
+    return this.#peer.state === "reset";
+  }
+}
+
+async function makeRig({ connections, core }: RigOptions): Promise<Rig> {
+  const device = new Device({ queueLength: 64, activeConnections: 24 });
+  const transport = new SocketTransport({ TCP, Listener, Timer, Time, connections, sockets: connections + 8 });
+  const peers: FarEnd[] = [];
+  const pass = async (): Promise<void> => {
+    for (const peer of peers) peer.push();
+    device.run(20);
+    transport.wake();
+  };
+  return {
+    transport,
+    connect: async () => {
+      // The suite attaches the memory before the first connection.
+      if (peers.length === 0) transport.start(core as Broker, 1883);
+      const peer = connect(1883);
+      device.settle();
+      const end = new FarEnd(peer);
+      peers.push(end);
+      return end;
+    },
+    pass,
+    rest: async () => {
+      for (let i = 0; i < 50; i++) await pass();
+    },
+    dispose: async () => transport.stop(),
+  };
+}
+
+transportContract({ name: "TCP and Listener on lwIP", readAhead: false, makeRig });
