@@ -26,6 +26,8 @@ export interface ClientOptions extends ConnectOptions {
   /** Keep trying when the first attempt fails. Default false: `connect` rejects then. */
   retry?: boolean;
   signal?: AbortSignal;
+  /** Gets every message, those of other handlers too, and from the first on: a resumed session begins with its CONNACK. */
+  onMessage?: Handler;
 }
 
 export interface PublishOptions extends MessageProperties {
@@ -111,6 +113,7 @@ export class MqttClient extends EventEmitter<Events> {
   readonly #core: Client;
   readonly #stream: ClientStream;
   readonly #handlers = new Map<string, Handler>();
+  readonly #onMessage: Handler | undefined;
   readonly #published = new Map<number, Waiting<void>>();
   readonly #subscribed = new Map<number, Waiting<number>>();
   readonly #unsubscribed = new Map<number, Waiting<void>>();
@@ -125,8 +128,9 @@ export class MqttClient extends EventEmitter<Events> {
   /** Loops over messages that wait. */
   readonly #onClose = new Set<() => void>();
 
-  constructor(limits: ClientLimits, open: () => Socket) {
+  constructor(limits: ClientLimits, open: () => Socket, onMessage?: Handler) {
     super();
+    this.#onMessage = onMessage;
     this.#stream = new ClientStream(open, () => this.#schedule());
     const ports = {
       transport: this.#stream,
@@ -258,6 +262,7 @@ export class MqttClient extends EventEmitter<Events> {
       });
     }
     this.#isClosed = true;
+    if (this.connected) this.#core.step(); // what is accepted is acknowledged before DISCONNECT
     this.#core.stop();
     clearInterval(this.#timer);
     const error = new MqttError("not done", ClientCause.Stopped);
@@ -339,6 +344,7 @@ export class MqttClient extends EventEmitter<Events> {
     this.#pieces = [];
     this.emit("message", received);
     const handled: unknown[] = [];
+    if (this.#onMessage !== undefined) handled.push(this.#handle(this.#onMessage, received));
     for (const [filter, handler] of this.#handlers) {
       if (filterMatches(filter, received.topic)) handled.push(this.#handle(handler, received));
     }
@@ -373,7 +379,7 @@ function settle<T>(map: Map<number, Waiting<T>>, row: number, reason: number, va
  * @throws OptionsError for an option that can't be; MqttError when the first attempt fails, unless `retry`.
  */
 export async function connect(url: string, options: ClientOptions = {}): Promise<MqttClient> {
-  const { limits = clientPresets.client, tls, retry = false, signal, ...rest } = options;
+  const { limits = clientPresets.client, tls, retry = false, signal, onMessage, ...rest } = options;
   if (!URL.canParse(url)) throw new OptionsError("url", "is none");
   const { protocol, hostname, port, username, password } = new URL(url);
   const isTls = protocol === "mqtts:";
@@ -385,7 +391,7 @@ export async function connect(url: string, options: ClientOptions = {}): Promise
   if (password !== "") own.password ??= decodeURIComponent(password);
   signal?.throwIfAborted();
   const open = (): Socket => (isTls ? connectTls({ servername: host, ...tls, ...at }) : connectTcp(at));
-  const client = new MqttClient(limits, open);
+  const client = new MqttClient(limits, open, onMessage);
   const abort = (): void => void client.close(true);
   signal?.addEventListener("abort", abort, { once: true });
   await client.start(own, retry);
