@@ -82,7 +82,7 @@ export function withClient(command: Command): Command {
     .option("--will-qos <level>", "its QoS, 0 to 2 (default: 0)")
     .option("--will-retain", "it is retained")
     .optionsGroup("TLS:")
-    .option("--tls", "TLS, with the authorities that Node.js trusts; as mqtts://")
+    .option("--tls", "TLS, with the authorities that Node.js trusts")
     .option("--cafile <file>", "TLS, with the authorities of this PEM file instead")
     .option("--cert <file>", "our certificate, PEM; needs --key")
     .option("--key <file>", "its key, PEM")
