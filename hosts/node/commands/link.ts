@@ -146,7 +146,7 @@ function networkWords(error: NodeJS.ErrnoException, host: string): string {
     ENETUNREACH: "the network can't be reached",
     ETIMEDOUT: "no answer in time",
   };
-  return words[error.code ?? ""] ?? tlsWords(error) ?? error.message.replace(/\s+/g, " ");
+  return tlsWords(error) ?? words[error.code ?? ""] ?? error.message.replace(/\s+/g, " ");
 }
 
 /** Lines about the connection, on stderr. */

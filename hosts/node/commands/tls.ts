@@ -73,6 +73,9 @@ const words: Readonly<Record<string, string>> = {
 /** What went wrong with TLS in words, or undefined when it was something else. */
 export function tlsWords(error: NodeJS.ErrnoException & { cert?: { subjectaltname?: string } }): string | undefined {
   const { code = "", message, cert } = error;
+  if (code === "ECONNRESET" && message.includes("before secure TLS")) {
+    return "it closed the connection before TLS began; does it speak TLS there?";
+  }
   if (code === "ERR_TLS_CERT_ALTNAME_INVALID") {
     const names = cert?.subjectaltname ?? "";
     return `its certificate is for another name${names === "" ? "" : ` (${names})`}`;
