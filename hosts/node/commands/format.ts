@@ -1,10 +1,9 @@
 // What `midge sub` prints of a message.
 //
-// To a file or a pipe everything goes as it came, bytes for bytes: scripts compare topics and decode payloads, and an
-// escape would be a second encoding to undo. (A topic with a line break in it then makes two lines of one; whoever can't
-// trust topics reads --json.) On a terminal, where control characters move the cursor and clear lines, --verbose and
-// --format show them as escapes. A payload alone is not touched there either: it is what was asked for, and with it goes
-// `midge sub -t firmware -C 1 >file` as `midge sub -t picture -C 1 | display`.
+// To a file or a pipe everything goes as it came, byte for byte: scripts compare topics and decode payloads, and an escape
+// would be a second encoding to undo. A topic with a line break in it makes two lines of one then; whoever does not trust
+// those who publish reads --json. On a terminal, where control characters move the cursor and clear lines, --verbose and
+// --format show them as escapes. A payload alone goes there as it came too: it is all that was asked for.
 
 import { isUtf8 } from "node:buffer";
 import type { ReceivedMessage } from "../client";
