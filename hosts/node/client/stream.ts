@@ -9,7 +9,7 @@ import type { Transport } from "../../../src/ports";
 const MOST_HELD = 262144;
 /** Bytes sent and not yet written beyond which nothing more is sent. */
 const MOST_UNSENT = 262144;
-/** How long what was sent last may take to be written after the end, ms. */
+/** How long nothing may move after the end while what was sent last is written, and then until the server ends too, ms. */
 const LINGER = 1000;
 
 export class ClientStream implements Transport, Dialer {
@@ -109,6 +109,8 @@ export class ClientStream implements Transport, Dialer {
     }
     socket.end();
     socket.resume(); // what still comes is nobody's
-    setTimeout(() => socket.destroy(), LINGER).unref();
+    // A slow way may take long; one on which nothing moves is given up, and a server that does not end its side too.
+    socket.setTimeout(LINGER, () => socket.destroy());
+    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER).unref());
   }
 }
