@@ -27,8 +27,8 @@ import {
   UNSUBSCRIBE,
 } from "../support/packets";
 import {
-  type Connect,
   type ConnackOptions,
+  type Connect,
   connack,
   type Request,
   readConnect,
@@ -285,7 +285,10 @@ export class Line {
       equal(properties.length, 0, "properties of DISCONNECT");
     }
     this.closed();
-    check(this.scene.events.said.some((line) => line.startsWith("disconnected ")), "the application was not told");
+    check(
+      this.scene.events.said.some((line) => line.startsWith("disconnected ")),
+      "the application was not told",
+    );
   }
 
   /** A PUBLISH comes next. */
@@ -385,4 +388,3 @@ class PlayedServer implements Core {
     return read > 0 || sent > 0;
   }
 }
-

@@ -15,7 +15,7 @@ import {
   text,
   toHex,
   UNSUBACK,
-  UNSUBSCRIBE,
+  type UNSUBSCRIBE,
   u16,
 } from "./packets";
 

@@ -1,7 +1,7 @@
 // CONNECT [3.1].
 
 import type { ConnectOptions, Will } from "../../../src/client/options";
-import { type Bytes, connect as connectPacket, type Level, property, pubrec, publish } from "../../support/packets";
+import { type Bytes, connect as connectPacket, type Level, property, publish, pubrec } from "../../support/packets";
 import { connack, readConnect } from "../../support/server-packets";
 import { check, equal } from "../client";
 import { clientRule, section } from "../rules";
@@ -56,8 +56,7 @@ clientRule(
 );
 
 const combinations = {
-  "3.1.1":
-    "3.1.2-9 3.1.2-11 3.1.2-13 3.1.2-14 3.1.2-15 3.1.2-18 3.1.2-19 3.1.2-20 3.1.2-21 3.1.3-1 3.1.3-3 2.2.2-1",
+  "3.1.1": "3.1.2-9 3.1.2-11 3.1.2-13 3.1.2-14 3.1.2-15 3.1.2-18 3.1.2-19 3.1.2-20 3.1.2-21 3.1.3-1 3.1.3-3 2.2.2-1",
   "5.0": "3.1.2-1 3.1.2-9 3.1.2-11 3.1.2-12 3.1.2-13 3.1.2-16 3.1.2-17 3.1.2-18 3.1.2-19 3.1.3-1 3.1.3-3 2.1.3-1",
 };
 
