@@ -6,6 +6,7 @@ import type { Blocks } from "../memory/blocks";
 import { type Layout, NONE } from "../memory/layout";
 import type { Plan } from "../memory/plan";
 import { AcknowledgementReader } from "../mqtt/acknowledgement";
+import { sameBytes } from "../mqtt/bytes";
 import { ReasonCode, Version } from "../mqtt/constants";
 import type { Decoder } from "../mqtt/decoder";
 import { ResponseReader } from "../mqtt/responses";
@@ -84,6 +85,7 @@ export class Client {
   #isReady = false;
   #isClosed = false;
   #isFirst = true;
+  #isOther = false; // what is kept belongs to the session of another Client Identifier
   #attempts = 0;
   #at = 0; // when the state began
   #wait = 0; // before the next attempt, ms
@@ -140,9 +142,13 @@ export class Client {
     if (this.state !== ClientState.Stopped) throw new OptionsError("start", "it is started");
     checkOptions(options);
     const { clientId, output } = this.tables;
-    const end = writeText(this.layout.u8, clientId, clientId + this.limits.clientIdBytes, options.clientId ?? "");
+    const { u8 } = this.layout;
+    const end = writeText(u8, output, output + this.limits.clientIdBytes, options.clientId ?? "");
     if (end < 0) throw new OptionsError("clientId", `is no text, or longer than ${this.limits.clientIdBytes} bytes`);
-    this.clientIdLength = end - clientId;
+    const length = end - output;
+    if (length !== this.clientIdLength || !sameBytes(u8, output, clientId, length)) this.#isOther = true;
+    u8.copyWithin(clientId, output, end);
+    this.clientIdLength = length;
     this.#connect.write(output, options, true, clientId, this.clientIdLength); // all of it can be written
     this.options = options;
     this.version = options.version ?? Version.V5_0;
@@ -309,10 +315,11 @@ export class Client {
     u32[sessions.maximumPacketSize + ONE] = response.maximumPacketSize;
     tables.aliasesIn.clear(this.limits.aliasesIn);
     tables.aliasesOut.clear(response.topicAliasMaximum);
-    if (!response.sessionPresent) {
-      inbox.clear(ONE); // [MQTT-3.2.2-5]
+    if (!response.sessionPresent || this.#isOther) {
+      inbox.clear(ONE); // [MQTT-3.2.2-5], [MQTT-3.1.3-2]
       this.#begin(outbox);
       subscriptions.forget();
+      this.#isOther = false;
     }
     this.events.connected(response.sessionPresent);
   }
