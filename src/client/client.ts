@@ -388,11 +388,13 @@ export class Client {
   /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for the answer. */
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
-    // What we do not read can't be missed.
-    if (this.isPaused || this.isWaiting) this.receivedAt = this.pingSentAt = now;
-    if (this.isPingOwed) {
+    const isQuiet = ((now - this.sentAt) | 0) >= patience;
+    // What we do not read can't be missed; the server still wants to hear of us [MQTT-3.1.2-20].
+    const isHeld = this.isPaused || this.isWaiting;
+    if (isHeld) this.receivedAt = this.pingSentAt = now;
+    if (this.isPingOwed && !isHeld) {
       if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
-    } else if (((now - this.sentAt) | 0) >= patience || ((now - this.receivedAt) | 0) >= patience) {
+    } else if (isQuiet || ((now - this.receivedAt) | 0) >= patience) {
       this.sender.ping();
     }
   }
