@@ -83,6 +83,7 @@ const notAccepted: Record<number, [string | undefined, string]> = {
   [NotAccepted.Offline]: [undefined, "QoS 0 needs a connection, and there is none"],
   [NotAccepted.Unsupported]: [undefined, "the server does not support it"],
   [NotAccepted.Unknown]: [undefined, "there is no such subscription"],
+  [NotAccepted.Invalid]: [undefined, "MQTT does not allow it, or its properties are longer than stageBytes"],
 };
 
 function causeOf(reason: number): string {

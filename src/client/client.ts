@@ -9,6 +9,7 @@ import { AcknowledgementReader } from "../mqtt/acknowledgement";
 import { sameBytes } from "../mqtt/bytes";
 import { ReasonCode, Version } from "../mqtt/constants";
 import type { Decoder } from "../mqtt/decoder";
+import { PropertyReader } from "../mqtt/properties";
 import { ResponseReader } from "../mqtt/responses";
 import { writeText } from "../mqtt/text";
 import { ILL_FORMED, topicFilterLevels, topicNameLevels } from "../mqtt/utf8";
@@ -19,6 +20,7 @@ import { DeliveryFlag, type Outbox } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionFlag, type Sessions } from "../session/sessions";
 import { CoreTime } from "../session/time";
+import { arePublishProperties, checkSubscription, isQoS, refusalOf } from "./allowed";
 import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
@@ -82,6 +84,7 @@ export class Client {
   refusedCount = 0;
   readonly #ports: ClientPorts;
   readonly #connect: ConnectWriter;
+  readonly #properties: PropertyReader; // of what the application gives
   #isReady = false;
   #isClosed = false;
   #isFirst = true;
@@ -115,7 +118,8 @@ export class Client {
     this.response = new ResponseReader(layout.u8, this.decoder.properties);
     this.message = new Message(this);
     this.sender = new Sender(this);
-    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage);
+    this.#properties = new PropertyReader(layout.u8);
+    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage, this.#properties);
     this.sessions.add(tables.stage, 0);
     ports.transport.attach(
       layout.u8.buffer as ArrayBuffer,
@@ -183,6 +187,8 @@ export class Client {
     const { blocks, limits, messages, outbox, tables, time } = this;
     const { u8 } = this.layout;
     const at = tables.stage;
+    if (!isQoS(qos) || (properties !== undefined && !this.#arePublishProperties(properties)))
+      return NotAccepted.Invalid;
     if (qos === 0 && this.state !== ClientState.Connected) return NotAccepted.Offline;
     if (this.state === ClientState.Connected && !this.#isSupported(qos, retain)) return NotAccepted.Unsupported;
     const topicLength = this.#topic(topic, at);
@@ -211,19 +217,21 @@ export class Client {
     const { blocks, limits, response, subscriptions } = this;
     const length = this.#filter(filter);
     if (length <= 0) return NotAccepted.Topic;
-    if (identifier !== 0) {
-      if (this.version !== Version.V5_0) return NotAccepted.Unsupported;
-      if (this.state === ClientState.Connected && response.subscriptionIdentifierAvailable === 0) {
-        return NotAccepted.Unsupported;
-      }
+    const { stage } = this.tables;
+    const isV5 = this.version === Version.V5_0;
+    const wrong = checkSubscription(this.layout.u8, stage, length, options, identifier, isV5);
+    if (wrong !== 0) return wrong;
+    if (identifier !== 0 && !isV5) return NotAccepted.Unsupported;
+    if (this.state === ClientState.Connected && refusalOf(response, this.layout.u8, stage, length, identifier) !== 0) {
+      return NotAccepted.Unsupported;
     }
     let row = this.#find(length);
     if (row === NONE) {
       if (subscriptions.pool.free === 0) return NotAccepted.Messages;
       if (blocks.blocksFor(length) > blocks.available || length > limits.topicBytes) return NotAccepted.PayloadBytes;
-      row = subscriptions.add(this.tables.stage, length);
+      row = subscriptions.add(stage, length);
     }
-    subscriptions.want(row, this.version === Version.V5_0 ? options : options & 3, identifier);
+    subscriptions.want(row, isV5 ? options : options & 3, identifier);
     this.#isReady = true;
     return row;
   }
@@ -406,6 +414,13 @@ export class Client {
     if (topic.length > topicBytes) return -1;
     this.layout.u8.set(topic, at);
     return topic.length;
+  }
+
+  #arePublishProperties(properties: Uint8Array): boolean {
+    const { stage } = this.tables;
+    if (properties.length > this.limits.stageBytes) return false;
+    this.layout.u8.set(properties, stage);
+    return arePublishProperties(this.#properties, stage, stage + properties.length);
   }
 
   #isSupported(qos: number, retain: boolean): boolean {
