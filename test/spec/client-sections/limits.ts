@@ -291,6 +291,18 @@ clientRule(
     line.send(aliased("c", 3, "z", 4));
     line.expect(puback(4));
     scene.got("c z q1");
+    // Longer still, so that its properties are not read: it may have been any alias, also one that is known.
+    line.send(aliased("a".repeat(200), 3, "z", 4));
+    line.acknowledged(4, 4, 0x97);
+    for (const alias of [3, 2, 1]) {
+      line.send(aliased("", alias, "z", 4));
+      line.acknowledged(4, 4, 0x97);
+    }
+    line.send(aliased("b", 2, "y"));
+    line.expect(puback(1));
+    line.send(aliased("", 2, "y"));
+    line.expect(puback(1));
+    scene.got("b y q1", "b y q1");
     line.alive();
   },
 );
