@@ -120,6 +120,29 @@ clientRule("the properties of CONNECT are those that were asked for", { "5.0": "
   line.alive();
 });
 
+clientRule(
+  "properties of CONNECT or of a will that can't be are not accepted",
+  { "5.0": "1.5.4-1 1.5.7-1" },
+  (play, level) => {
+    const scene = play(level);
+    const wrong: Bytes[] = [
+      [0x7f],
+      property.topicAlias(1),
+      property.user("a", [0xff]),
+      property.user([0xed, 0xa0, 0x80], "a"),
+      property.contentType("a").slice(0, -1),
+    ];
+    const ofConnect = [property.receiveMaximum(9), property.requestProblemInformation(2), property.willDelay(1)];
+    for (const list of [...wrong, ...ofConnect]) refuses(scene, "properties", { properties: Uint8Array.from(list) });
+    const again = [...property.willDelay(1), ...property.willDelay(1)];
+    const ofWill = [property.receiveMaximum(9), property.responseTopic("#"), property.contentType([0xff]), again];
+    for (const list of [...wrong, ...ofWill]) {
+      refuses(scene, "will.properties", { will: { topic: "w", properties: Uint8Array.from(list) } });
+    }
+    scene.connect({ properties: Uint8Array.from(property.requestProblemInformation(1)) }).alive();
+  },
+);
+
 clientRule("a Will QoS of 3 is not accepted", { "3.1.1": "3.1.2-14", "5.0": "3.1.2-12" }, (play, level) => {
   const scene = play(level);
   for (const qos of [3, 4, -1, 0.5]) refuses(scene, "will.qos", { will: { topic: "w", qos } });
