@@ -287,3 +287,55 @@ clientRule(
     line.nothing();
   },
 );
+
+clientRule(
+  "what could not be acknowledged before the connection was lost is not acknowledged on the next unasked",
+  { "3.1.1": "4.4.0-1 4.3.3-2", "5.0": "4.4.0-1 4.3.3-10" },
+  (play, level) => {
+    for (const isHeld of [false, true]) {
+      const scene = play(level, { payloadBytes: 131_072 });
+      scene.client.acceptsByHand = isHeld;
+      const line = scene.connect(lasting(level));
+      line.stalled = true;
+      // The stream to the server is full, or the application has not accepted.
+      if (!isHeld) scene.publish("t", "x".repeat(70_000), 0);
+      const messages = [1, 2].map((qos) => ({ level, topic: "t", payload: `${qos}`, qos, id: qos }));
+      line.send(...messages.map((it) => publish(it)));
+      scene.got("t 1 q1", "t 2 q2");
+      const second = scene.resume(line);
+      second.nothing();
+      // Of QoS 1 it is a new message, of QoS 2 the same.
+      second.send(...messages.map((it) => publish({ ...it, dup: true })));
+      scene.got("t 1 q1");
+      for (const { id } of isHeld ? messages : []) check(scene.client.accept(id), "accept");
+      scene.settle();
+      second.expect(puback(1), pubrec(2));
+      second.send(pubrel(2));
+      second.expect(pubcomp(2));
+      scene.client.acceptsByHand = false;
+      second.alive();
+    }
+  },
+);
+
+clientRule(
+  "QoS 2 that was accepted while there was no connection is acknowledged when it is sent again",
+  { "3.1.1": "4.3.3-2", "5.0": "4.3.3-8 4.3.3-10" },
+  (play, level) => {
+    const scene = play(level);
+    scene.client.acceptsByHand = true;
+    const line = scene.connect(lasting(level));
+    const message = { level, topic: "t", payload: "x", qos: 2, id: 7 };
+    line.send(publish(message));
+    scene.got("t x q2");
+    line.drop();
+    check(scene.client.accept(7), "accept");
+    const second = scene.reconnect({ present: true });
+    second.nothing();
+    second.send(publish({ ...message, dup: true }));
+    second.expect(pubrec(7));
+    scene.got();
+    second.send(pubrel(7));
+    second.expect(pubcomp(7));
+  },
+);

@@ -182,17 +182,22 @@ clientRule(
 );
 
 clientRule(
-  "a PUBLISH that was half sent is sent again whole",
-  { "3.1.1": "4.4.0-1 2.3.1-3", "5.0": "4.4.0-1" },
+  "a PUBLISH that was half sent is sent again whole, with DUP",
+  { "3.1.1": "4.4.0-1 2.3.1-3 3.3.1-1", "5.0": "4.4.0-1 3.3.1-1" },
   (play, level) => {
-    const scene = play(level, { payloadBytes: 4096 });
+    const scene = play(level, { payloadBytes: 131_072, inflight: 1 });
     const line = scene.connect(lasting(level));
     line.stalled = true;
-    // More than the stream and the output take.
-    for (let i = 0; i < 3; i++) scene.publish("t", `${i}`.repeat(700), 1);
+    // More than a stream takes.
+    const large = "x".repeat(70_000);
+    scene.publish("t", large, 1);
+    scene.publish("t", "y", 1);
     const second = scene.resume(line);
-    for (let i = 0; i < 3; i++) second.finish(second.published("t", `${i}`.repeat(700), 1));
-    second.alive();
+    const got = second.published("t", large, 1);
+    equal(got.dup, true, "DUP");
+    second.nothing();
+    second.finish(got);
+    equal(second.published("t", "y", 1).dup, false, "DUP");
   },
 );
 
