@@ -119,7 +119,7 @@ clientRule(
   "the client's Receive Maximum is announced; more is an error of the server",
   { levels: [5] },
   (play, level) => {
-    const scene = play(level);
+    const scene = play(level, { receiveShared: 0 });
     const line = scene.connect();
     equal(numberOf(line.connect.properties, 0x21), scene.limits.receiveMaximum, "Receive Maximum");
     for (let id = 1; id <= 4; id++) {
