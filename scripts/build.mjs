@@ -1,13 +1,13 @@
 // Builds what users get, into dist/ or the directory named on the command line:
 //
-//   index.mjs, node.mjs   the core, the host for Node.js; what both need is once in core.mjs
-//   midge.mjs             the command line in one file, its packages included: `npx midge-mqtt` has nothing else to fetch
-//   midge.licenses.txt    the licences of those packages
-//   types/                declarations
+//   index.mjs, node.mjs, client.mjs   the core, the host for Node.js, the client for it; what several need is once in a chunk
+//   midge.mjs                         the command line in one file, its packages included: `npx midge-mqtt` has nothing else to fetch
+//   midge.licenses.txt                the licences of those packages
+//   types/                            declarations
 //
 // Anything wrong, even a warning, is a failure.
 
-import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -15,6 +15,7 @@ import ts from "typescript";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const out = resolve(process.argv[2] ?? join(root, "dist"));
+const entryPoints = { index: "src/index.ts", node: "hosts/node/index.ts", client: "hosts/node/client/index.ts" };
 const LICENCES = "midge.licenses.txt";
 const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
 
@@ -41,9 +42,9 @@ function packagesOf({ metafile }) {
 async function bundle() {
   const library = await build({
     ...common,
-    entryPoints: { index: "src/index.ts", node: "hosts/node/index.ts" },
+    entryPoints,
     splitting: true,
-    chunkNames: "core",
+    chunkNames: "[name]-[hash]",
   });
   if (packagesOf(library).length > 0) throw new Error(`the library must not contain ${packagesOf(library)}`);
 
@@ -68,7 +69,7 @@ const require = midgeCreateRequire(import.meta.url);`,
 }
 
 /**
- * Declarations of everything the two library entries reach. Two things are rewritten for whoever compiles against them:
+ * Declarations of everything the library entries reach. Two things are rewritten for whoever compiles against them:
  * relative imports get the extension that Node's own resolution wants, and a `const enum` becomes an `enum`, because the
  * bundles export it as an object and `isolatedModules` forbids the use of a foreign `const enum`.
  */
@@ -80,7 +81,7 @@ function declare() {
     },
   });
   const program = ts.createProgram(
-    ["src/index.ts", "hosts/node/index.ts"].map((path) => join(root, path)),
+    Object.values(entryPoints).map((path) => join(root, path)),
     {
       ...config.options,
       noEmit: false,
@@ -104,7 +105,10 @@ function declare() {
 }
 
 function clear() {
-  for (const name of ["index.mjs", "node.mjs", "core.mjs", "midge.mjs", LICENCES, "types"]) {
+  const isChunk = (name) => /^chunk-\w+\.mjs$/.test(name);
+  const chunks = existsSync(out) ? readdirSync(out).filter(isChunk) : [];
+  const entries = Object.keys(entryPoints).map((name) => `${name}.mjs`);
+  for (const name of [...entries, ...chunks, "midge.mjs", LICENCES, "types"]) {
     rmSync(join(out, name), { recursive: true, force: true });
   }
 }

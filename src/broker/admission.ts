@@ -4,6 +4,7 @@
 
 import { Event, Hold, Limit } from "../events";
 import { NONE } from "../memory/layout";
+import { CLOSE } from "../memory/limits";
 import { PacketType, PublishFlag, ReasonCode, Version } from "../mqtt/constants";
 import { SessionFlag } from "../session/sessions";
 import type { Broker } from "./broker";
@@ -102,7 +103,7 @@ function isHeldByReceiver(broker: Broker, connection: number): boolean {
 }
 
 function tooLargePublish(broker: Broker, connection: number): boolean {
-  if (isVersion5(broker, connection) || broker.limits.refuse311 === "close") {
+  if (isVersion5(broker, connection) || broker.limits.refuse311 === CLOSE) {
     return tooLarge(broker, connection, Limit.packetBytes);
   }
   return refuse(broker, connection, Limit.packetBytes);

@@ -42,7 +42,6 @@ export interface Ports {
 export class Broker {
   readonly limits: Limits;
   /** What the memory is used for; computed before it is taken. */
-  readonly plan: Plan;
   readonly layout: Layout;
   readonly transport: Transport;
   readonly log: Counters;
@@ -81,8 +80,7 @@ export class Broker {
    */
   constructor(limits: Limits, ports: Ports, seed = 0) {
     this.limits = limits;
-    this.plan = plan(limits);
-    this.layout = new Layout(new ArrayBuffer(this.plan.arenaBytes), indexBytesFor(limits));
+    this.layout = new Layout(new ArrayBuffer(plan(limits).arenaBytes), indexBytesFor(limits));
     const tables = new Tables(this.layout, limits, seed, ports.log);
     this.tables = tables;
     this.transport = ports.transport;
@@ -285,6 +283,12 @@ export class Broker {
   }
 
   // Reports; they may allocate.
+
+  // allocates: a report
+  /** What its memory is used for: computed again, not kept. */
+  get plan(): Plan {
+    return plan(this.limits);
+  }
 
   // allocates: a report
   /** The Client Identifier of a connection, "" while it is unknown. It comes from the network: escape it. */

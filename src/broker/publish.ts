@@ -3,6 +3,7 @@
 
 import { Event, Hold, Limit } from "../events";
 import { NONE } from "../memory/layout";
+import { CLOSE } from "../memory/limits";
 import { PublishFlag, ReasonCode, Version } from "../mqtt/constants";
 import { Refusal } from "../mqtt/decoded";
 import { MessageFlag } from "../session/messages";
@@ -122,7 +123,7 @@ function refusePublish(broker: Broker, connection: number, session: number, qos:
   const packetId = decoder.packetId;
   const v5 = connections.layout.u8[connections.version + connection] === Version.V5_0;
   let event = qos === 0 ? Event.PublishDropped : Event.PublishRefused;
-  if (!v5 && qos > 0 && limits.refuse311 === "acknowledge" && isStored(broker, connection)) {
+  if (!v5 && qos > 0 && limits.refuse311 !== CLOSE && isStored(broker, connection)) {
     route(broker, connection, session, true); // live, where possible
     if (isOfRetaining(limit)) event = Event.RetainRefused;
   }
@@ -130,7 +131,7 @@ function refusePublish(broker: Broker, connection: number, session: number, qos:
   dropIncoming(broker, connection);
   decoder.finish();
   if (qos === 0) return;
-  if (!v5 && limits.refuse311 === "close") return broker.end(connection, ReasonCode.QuotaExceeded); // [MQTT-3.3.5-2]
+  if (!v5 && limits.refuse311 === CLOSE) return broker.end(connection, ReasonCode.QuotaExceeded); // [MQTT-3.3.5-2]
   const isTopic = limit === Limit.topicBytes || limit === Limit.topicLevels;
   const code = !v5 ? ReasonCode.Success : isTopic ? ReasonCode.TopicNameInvalid : ReasonCode.QuotaExceeded;
   inbox.add(session, packetId, qos === 1 ? Receipt.PubackOwed : Receipt.PubrecOwed, code);

@@ -12,20 +12,19 @@ import type { Decoder } from "../mqtt/decoder";
 import { PropertyReader } from "../mqtt/properties";
 import { ResponseReader } from "../mqtt/responses";
 import { writeText } from "../mqtt/text";
-import { ILL_FORMED, topicFilterLevels, topicNameLevels } from "../mqtt/utf8";
 import type { Transport } from "../ports";
 import type { Inbox } from "../session/inbox";
-import { MessageFlag, type Messages } from "../session/messages";
+import type { Messages } from "../session/messages";
 import { DeliveryFlag, type Outbox } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionFlag, type Sessions } from "../session/sessions";
 import { CoreTime } from "../session/time";
-import { arePublishProperties, checkSubscription, isQoS, refusalOf } from "./allowed";
+import { acceptFilter, acceptMessage, findFilter, MOST_BYTES, writeFilter } from "./accept";
 import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
 import { ClientCause, type ClientEvents, type ClientPorts, NotAccepted } from "./ports";
-import { receive } from "./receive";
+import { hasRoom, receive } from "./receive";
 import { Sender } from "./send";
 import { Stage, type Subscriptions } from "./subscriptions";
 import { layoutFor, ONE, planClient, Tables } from "./tables";
@@ -42,10 +41,18 @@ export const enum ClientState {
   Connected = 4,
 }
 
+/** What reading waits for, until an acknowledgement has gone out. */
+export const enum Waits {
+  Nothing = 0,
+  /** A receipt for a PUBLISH. */
+  Receipt = 1,
+  /** A receipt for the answer to an unknown Packet Identifier. */
+  Answer = 2,
+}
+
 export class Client {
   state: ClientState = ClientState.Stopped;
   readonly limits: ClientLimits;
-  readonly plan: Plan;
   readonly layout: Layout;
   readonly transport: Transport;
   readonly events: ClientEvents;
@@ -59,6 +66,8 @@ export class Client {
   readonly blocks: Blocks;
   readonly subscriptions: Subscriptions;
   readonly acknowledgement: AcknowledgementReader;
+  /** Of what the application gives. */
+  readonly properties: PropertyReader;
   readonly response: ResponseReader;
   /** The message that is being received. */
   readonly message: Message;
@@ -69,8 +78,7 @@ export class Client {
   acceptsByHand = false;
   /** The application takes no payload until `resume`. */
   isPaused = false;
-  /** A message waits until its acknowledgement has room. */
-  isWaiting = false;
+  waits: Waits = Waits.Nothing;
   /** Seconds, as agreed with the server; 0: none. */
   keepAlive = 0;
   sentAt = 0;
@@ -82,9 +90,11 @@ export class Client {
   isClean = true;
   /** Messages that were longer than `topicBytes` or `headBytes`: the application does not get them. */
   refusedCount = 0;
+  /** While the application is told of a packet: where its Reason String is, and its length; 0: it has none. */
+  reasonAt = 0;
+  reasonLength = 0;
   readonly #ports: ClientPorts;
   readonly #connect: ConnectWriter;
-  readonly #properties: PropertyReader; // of what the application gives
   #isReady = false;
   #isClosed = false;
   #isFirst = true;
@@ -99,7 +109,6 @@ export class Client {
    */
   constructor(limits: ClientLimits, ports: ClientPorts, events: ClientEvents) {
     this.limits = limits;
-    this.plan = planClient(limits);
     this.layout = layoutFor(limits);
     this.tables = new Tables(this.layout, limits);
     this.transport = ports.transport;
@@ -118,8 +127,8 @@ export class Client {
     this.response = new ResponseReader(layout.u8, this.decoder.properties);
     this.message = new Message(this);
     this.sender = new Sender(this);
-    this.#properties = new PropertyReader(layout.u8);
-    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage, this.#properties);
+    this.properties = new PropertyReader(layout.u8);
+    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage, this.properties);
     this.sessions.add(tables.stage, 0);
     ports.transport.attach(
       layout.u8.buffer as ArrayBuffer,
@@ -133,6 +142,12 @@ export class Client {
   /** There is a stream, and CONNECT has been sent. */
   get isOnline(): boolean {
     return this.state === ClientState.Connecting || this.state === ClientState.Connected;
+  }
+
+  // allocates: a report
+  /** What its memory is used for: computed again, not kept. */
+  get plan(): Plan {
+    return planClient(this.limits);
   }
 
   // From the application
@@ -167,8 +182,19 @@ export class Client {
   stop(reasonCode: ReasonCode = ReasonCode.Success): void {
     if (this.state === ClientState.Stopped) return;
     if (this.state === ClientState.Connected) this.sender.disconnect(reasonCode);
+    this.abandon();
+  }
+
+  /** Closes without a DISCONNECT: the server takes it for lost, and publishes the Will Message. Connects no more. */
+  abandon(): void {
+    if (this.state === ClientState.Stopped) return;
     this.end(ClientCause.Stopped);
     this.state = ClientState.Stopped;
+  }
+
+  /** Asks the server for a sign of life [section 3.12], besides what Keep Alive does. */
+  ping(): void {
+    if (this.state === ClientState.Connected && !this.isPingOwed) this.sender.ping();
   }
 
   /**
@@ -184,62 +210,58 @@ export class Client {
     properties?: Uint8Array,
     expiry = -1,
   ): number | NotAccepted {
-    const { blocks, limits, messages, outbox, tables, time } = this;
-    const { u8 } = this.layout;
-    const at = tables.stage;
-    if (!isQoS(qos) || (properties !== undefined && !this.#arePublishProperties(properties)))
-      return NotAccepted.Invalid;
-    if (qos === 0 && this.state !== ClientState.Connected) return NotAccepted.Offline;
-    if (this.state === ClientState.Connected && !this.#isSupported(qos, retain)) return NotAccepted.Unsupported;
-    const topicLength = this.#topic(topic, at);
-    const levels = topicLength > 0 ? topicNameLevels(u8, at, topicLength) : 0;
-    if (levels <= 0 || levels > limits.topicLevels) return NotAccepted.Topic;
-    if (outbox.pool.free === 0 || messages.pool.free === 0) return NotAccepted.Messages;
-    const propertiesLength = properties === undefined ? 0 : properties.length;
-    const total = topicLength + propertiesLength + (payload === undefined ? 0 : payload.length);
-    if (blocks.blocksFor(total) > blocks.available) return NotAccepted.PayloadBytes;
-    let last = blocks.append(NONE, 0, at, topicLength);
-    const { first } = blocks;
-    if (properties !== undefined) last = this.#append(last, topicLength, properties);
-    if (payload !== undefined) this.#append(last, topicLength + propertiesLength, payload);
-    const header = qos | (retain ? MessageFlag.Retain : 0);
-    // The Topic Name is followed at once by the rest: not a message that the topic tree may name.
-    const message = messages.add(first, total, topicLength, propertiesLength, header & ~MessageFlag.Retain);
-    if (expiry >= 0) messages.setExpiry(message, time.secondsAfter(expiry), time.sixteenth);
-    const row = outbox.add(ONE, message, qos, retain, 0);
-    messages.release(message);
-    this.#isReady = true;
+    return acceptMessage(this, topic, payload, qos, retain, properties, expiry);
+  }
+
+  /**
+   * Takes a message whose payload of `payloadLength` bytes begins with `payload`; the rest comes by `write`, once
+   * `ClientEvents.writable` asks for it. It is not kept: when the connection is lost before the server has it, `published`
+   * tells `ClientCause.Lost`. One at a time; nothing else is sent in the middle of it. Returns as `publish` does.
+   */
+  publishStream(
+    topic: string | Uint8Array,
+    payload: Uint8Array | undefined,
+    payloadLength: number,
+    qos: number,
+    retain: boolean,
+    properties?: Uint8Array,
+    expiry = -1,
+  ): number | NotAccepted {
+    if (this.state !== ClientState.Connected) return NotAccepted.Offline;
+    if (this.sender.isStreaming) return NotAccepted.Messages;
+    const rest = payloadLength - (payload === undefined ? 0 : payload.length);
+    if (!(rest >= 0 && rest < MOST_BYTES)) return NotAccepted.PayloadBytes;
+    const row = acceptMessage(this, topic, payload, qos, retain, properties, expiry);
+    if (row < 0) return row;
+    this.outbox.setFlag(row, DeliveryFlag.Streamed);
+    this.sender.stream(row, rest);
     return row;
   }
 
-  /** Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none); returns its number. */
-  subscribe(filter: string, options: number, identifier = 0): number | NotAccepted {
-    const { blocks, limits, response, subscriptions } = this;
-    const length = this.#filter(filter);
-    if (length <= 0) return NotAccepted.Topic;
-    const { stage } = this.tables;
-    const isV5 = this.version === Version.V5_0;
-    const wrong = checkSubscription(this.layout.u8, stage, length, options, identifier, isV5);
-    if (wrong !== 0) return wrong;
-    if (identifier !== 0 && !isV5) return NotAccepted.Unsupported;
-    if (this.state === ClientState.Connected && refusalOf(response, this.layout.u8, stage, length, identifier) !== 0) {
-      return NotAccepted.Unsupported;
-    }
-    let row = this.#find(length);
-    if (row === NONE) {
-      if (subscriptions.pool.free === 0) return NotAccepted.Messages;
-      if (blocks.blocksFor(length) > blocks.available || length > limits.topicBytes) return NotAccepted.PayloadBytes;
-      row = subscriptions.add(stage, length);
-    }
-    subscriptions.want(row, isV5 ? options : options & 3, identifier);
-    this.#isReady = true;
-    return row;
+  /** How many bytes `write` takes now. */
+  get writable(): number {
+    return this.state === ClientState.Connected ? this.sender.writable : 0;
+  }
+
+  /** Takes payload of the message that `publishStream` took: all of `bytes`, or, when that is more than `writable`, nothing. */
+  write(bytes: Uint8Array): boolean {
+    if (bytes.length === 0 || bytes.length > this.writable) return false;
+    this.sender.write(bytes);
+    return true;
+  }
+
+  /**
+   * Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none). Returns the
+   * number of the subscription, of which `ClientEvents.subscribed` tells, or why it is not accepted.
+   */
+  subscribe(filter: string | Uint8Array, options: number, identifier = 0): number | NotAccepted {
+    return acceptFilter(this, filter, options, identifier);
   }
 
   /** Returns the number of the subscription, of which `ClientEvents.unsubscribed` tells. */
-  unsubscribe(filter: string): number | NotAccepted {
-    const length = this.#filter(filter);
-    const row = length <= 0 ? NONE : this.#find(length);
+  unsubscribe(filter: string | Uint8Array): number | NotAccepted {
+    const length = writeFilter(this, filter);
+    const row = length <= 0 ? NONE : findFilter(this, length);
     if (row === NONE) return NotAccepted.Unknown;
     this.subscriptions.setStage(row, Stage.Unwanted);
     this.#isReady = true;
@@ -252,7 +274,12 @@ export class Client {
     return this.inbox.accept(ONE, packetId);
   }
 
-  /** The application takes payload again. */
+  /** The application takes nothing for now: nothing is read, acknowledgements and PINGRESP neither. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  /** The application takes messages again. */
   resume(): void {
     this.isPaused = false;
     this.#isReady = true;
@@ -297,11 +324,12 @@ export class Client {
       if (receive(this)) this.#isReady = true;
       else if (this.#isClosed && !this.isPaused) this.end(ClientCause.Lost);
       if (this.state === ClientState.Connected && this.sender.pump()) this.#isReady = true;
+      if (this.writable > 0) this.events.writable?.(this.writable);
     } else if (this.#isClosed && this.state === ClientState.Dialing) {
       this.end(ClientCause.Lost);
     }
     // An acknowledgement that went out makes room for the next message.
-    if (this.isWaiting && this.inbox.hasRoom(ONE, true, this.version === Version.V5_0)) this.#isReady = true;
+    if (this.waits !== Waits.Nothing && hasRoom(this, this.waits === Waits.Receipt)) this.#isReady = true;
     return this.#isReady;
   }
 
@@ -344,14 +372,16 @@ export class Client {
     const { random } = this.#ports;
     const before = this.state;
     if (before === ClientState.Stopped || before === ClientState.Waiting) return;
+    this.#enter(ClientState.Waiting);
     decoder.release(ONE);
     this.message.lose();
     this.sender.forget();
+    this.#lose();
     outbox.disconnect(ONE);
     inbox.disconnect(ONE);
     this.subscriptions.disconnect();
     this.isPaused = false;
-    this.isWaiting = false;
+    this.waits = Waits.Nothing;
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
     if (before === ClientState.Connected) this.#attempts = 0;
@@ -362,7 +392,6 @@ export class Client {
     this.#attempts++;
     // Between half of it and all of it: those who lost the same server do not come back as one.
     this.#wait = (wait >>> 1) + ((random.next() >>> 1) % ((wait >>> 1) + 1));
-    this.#enter(ClientState.Waiting);
     this.events.disconnected(reason);
   }
 
@@ -398,7 +427,7 @@ export class Client {
     const patience = this.keepAlive * 750;
     const isQuiet = ((now - this.sentAt) | 0) >= patience;
     // What we do not read can't be missed; the server still wants to hear of us [MQTT-3.1.2-20].
-    const isHeld = this.isPaused || this.isWaiting;
+    const isHeld = this.isPaused || this.waits !== Waits.Nothing;
     if (isHeld) this.receivedAt = this.pingSentAt = now;
     if (this.isPingOwed && !isHeld) {
       if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
@@ -407,59 +436,22 @@ export class Client {
     }
   }
 
-  /** Writes a Topic Name to `at`; its length, or -1 when it is too long. */
-  #topic(topic: string | Uint8Array, at: number): number {
-    const { topicBytes } = this.limits;
-    if (typeof topic === "string") return writeText(this.layout.u8, at, at + topicBytes, topic) - at;
-    if (topic.length > topicBytes) return -1;
-    this.layout.u8.set(topic, at);
-    return topic.length;
-  }
-
-  #arePublishProperties(properties: Uint8Array): boolean {
-    const { stage } = this.tables;
-    if (properties.length > this.limits.stageBytes) return false;
-    this.layout.u8.set(properties, stage);
-    return arePublishProperties(this.#properties, stage, stage + properties.length);
-  }
-
-  #isSupported(qos: number, retain: boolean): boolean {
-    const { maximumQoS, retainAvailable } = this.response;
-    return qos <= maximumQoS && (!retain || retainAvailable === 1); // [MQTT-3.2.2-11], [MQTT-3.2.2-14]
-  }
-
-  // allocates: a view for each `stageBytes` of a large payload
-  /** Appends what the application gives, by way of the stage. */
-  #append(last: number, length: number, bytes: Uint8Array): number {
-    const { stage } = this.tables;
-    const { stageBytes } = this.limits;
-    const { u8 } = this.layout;
-    if (bytes.length <= stageBytes) {
-      u8.set(bytes, stage);
-      return this.blocks.append(last, length, stage, bytes.length);
+  /** Messages that end with the connection: of QoS 0, and those of which only the application has the payload. */
+  #lose(): void {
+    const { outbox } = this;
+    let previous = NONE;
+    let row = outbox.first(ONE);
+    while (row !== NONE) {
+      const next = outbox.next(row);
+      const isGone = outbox.qos(row) === 0 || outbox.has(row, DeliveryFlag.Streamed);
+      if (isGone && outbox.message(row) !== NONE) {
+        outbox.remove(ONE, previous, row);
+        this.events.published(row, ClientCause.Lost);
+      } else {
+        previous = row;
+      }
+      row = next;
     }
-    for (let from = 0; from < bytes.length; from += stageBytes) {
-      const count = Math.min(stageBytes, bytes.length - from);
-      u8.set(bytes.subarray(from, from + count), stage);
-      last = this.blocks.append(last, length + from, stage, count);
-    }
-    return last;
-  }
-
-  /** Writes a Topic Filter to the stage; its length, or -1 when it is none. */
-  #filter(filter: string): number {
-    const at = this.tables.stage;
-    const { topicBytes, topicLevels } = this.limits;
-    const { u8 } = this.layout;
-    const length = writeText(u8, at, at + topicBytes, filter) - at;
-    if (length <= 0) return -1;
-    const levels = topicFilterLevels(u8, at, length);
-    return levels === ILL_FORMED || levels <= 0 || levels > topicLevels ? -1 : length;
-  }
-
-  #find(length: number): number {
-    const { stage, packetHead } = this.tables;
-    return this.subscriptions.find(stage, length, packetHead);
   }
 
   /** The server has forgotten the session: what was on its way begins anew, as if it had never been sent. */

@@ -13,7 +13,11 @@ export interface ClientLimits {
   blockBytes: number;
   /** Receive Maximum announced: messages that the application or the protocol is not done with. 1 to 65,535. */
   receiveMaximum: number;
-  /** As `receiveMaximum`, more of them before MQTT 5.0, where a server is not told. */
+  /**
+   * As `receiveMaximum`, more of them, for a server that sends more: one before MQTT 5.0, which is not told, and one that
+   * after a reconnection sends all that was ever on its way (Mosquitto 2.0). Beyond: DISCONNECT 0x93. With 0 a server of
+   * 5.0 is held to what was announced. 0 to 1,000,000.
+   */
   receiveShared: number;
   /** Topic Filters subscribed to. */
   subscriptions: number;
@@ -99,28 +103,28 @@ const client = Object.freeze<ClientLimits>({
 /** Named sets of limits; copy one with a spread and change what you need. */
 export const clientPresets = Object.freeze({ sensor, client });
 
-const ranges: Readonly<Record<string, readonly [number, number]>> = Object.freeze({
-  messages: [1, 1000000],
-  inflight: [1, 65535],
-  payloadBytes: [256, 2000000000],
-  blockBytes: [32, 65536],
-  receiveMaximum: [1, 65535],
-  receiveShared: [0, 1000000],
-  subscriptions: [0, 65535],
-  topicBytes: [1, 65535],
-  topicLevels: [1, 1024],
-  headBytes: [32, 10000000],
-  clientIdBytes: [23, 255],
-  stageBytes: [128, 1000000],
-  packetBytes: [128, 268435455],
-  inputBytes: [64, 1048576],
-  outputBytes: [64, 1048576],
-  aliasesIn: [0, 65535],
-  aliasesOut: [0, 65535],
-  connectMilliseconds: [1, 3600000],
-  reconnectMilliseconds: [1, 3600000],
-  reconnectMostMilliseconds: [1, 86400000],
-  packetsPerStep: [1, 1000000],
+const ranges: Readonly<Record<string, readonly number[]>> = Object.freeze({
+  messages: Object.freeze([1, 1000000]),
+  inflight: Object.freeze([1, 65535]),
+  payloadBytes: Object.freeze([256, 2000000000]),
+  blockBytes: Object.freeze([32, 65536]),
+  receiveMaximum: Object.freeze([1, 65535]),
+  receiveShared: Object.freeze([0, 1000000]),
+  subscriptions: Object.freeze([0, 65535]),
+  topicBytes: Object.freeze([1, 65535]),
+  topicLevels: Object.freeze([1, 1024]),
+  headBytes: Object.freeze([32, 10000000]),
+  clientIdBytes: Object.freeze([23, 255]),
+  stageBytes: Object.freeze([128, 1000000]),
+  packetBytes: Object.freeze([128, 268435455]),
+  inputBytes: Object.freeze([64, 1048576]),
+  outputBytes: Object.freeze([64, 1048576]),
+  aliasesIn: Object.freeze([0, 65535]),
+  aliasesOut: Object.freeze([0, 65535]),
+  connectMilliseconds: Object.freeze([1, 3600000]),
+  reconnectMilliseconds: Object.freeze([1, 3600000]),
+  reconnectMostMilliseconds: Object.freeze([1, 86400000]),
+  packetsPerStep: Object.freeze([1, 1000000]),
 });
 
 // allocates: start-up only

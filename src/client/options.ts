@@ -70,6 +70,14 @@ export function checkOptions(options: ConnectOptions): void {
   need(isInteger(options.will?.qos ?? 0, 2), "will.qos", "must be 0, 1 or 2");
 }
 
+// Names of options: CONNECT is written again on each connection, and a literal there would be a new string each time.
+const USER_NAME = "userName";
+const PASSWORD = "password";
+const PROPERTIES = "properties";
+const WILL_TOPIC = "will.topic";
+const WILL_PAYLOAD = "will.payload";
+const WILL_PROPERTIES = "will.properties";
+
 /** Writes CONNECT packets; what goes into them is put together in the stage. */
 export class ConnectWriter {
   readonly #u8: Uint8Array;
@@ -127,14 +135,14 @@ export class ConnectWriter {
     if (options.userName !== undefined) {
       fields.flags |= ConnectFlag.UserName;
       fields.userNameAt = this.#at;
-      fields.userNameLength = this.#text(options.userName, "userName");
+      fields.userNameLength = this.#text(options.userName, USER_NAME);
     }
     const { password } = options;
     if (password !== undefined) {
       fields.flags |= ConnectFlag.Password;
       fields.passwordAt = this.#at;
       fields.passwordLength =
-        typeof password === "string" ? this.#text(password, "password") : this.#bytes(password, "password");
+        password instanceof Uint8Array ? this.#bytes(password, PASSWORD) : this.#text(password, PASSWORD);
     }
     return writeConnect(this.#u8, to, fields);
   }
@@ -159,11 +167,10 @@ export class ConnectWriter {
     }
     this.#at = at;
     if (options.properties === undefined) return;
-    this.#bytes(options.properties, "properties");
+    this.#bytes(options.properties, PROPERTIES);
     // Together with our own, none of which may come twice.
-    if (!areProperties(this.#reader, first, this.#at, PacketType.CONNECT)) {
-      fail("properties", "can't be those of a CONNECT");
-    }
+    if (!areProperties(this.#reader, first, this.#at, PacketType.CONNECT))
+      fail(PROPERTIES, "can't be those of a CONNECT");
   }
 
   #will(will: Will): void {
@@ -171,16 +178,16 @@ export class ConnectWriter {
     const qos = will.qos ?? 0;
     fields.flags |= ConnectFlag.Will | (qos << 3) | (will.retain === true ? ConnectFlag.WillRetain : 0);
     fields.willPropertiesAt = this.#at;
-    fields.willPropertiesLength = will.properties === undefined ? 0 : this.#bytes(will.properties, "will.properties");
+    fields.willPropertiesLength = will.properties === undefined ? 0 : this.#bytes(will.properties, WILL_PROPERTIES);
     if (!areProperties(this.#reader, fields.willPropertiesAt, this.#at, WILL)) {
-      fail("will.properties", "can't be those of a will");
+      fail(WILL_PROPERTIES, "can't be those of a will");
     }
     fields.willTopicAt = this.#at;
-    fields.willTopicLength = this.#text(will.topic, "will.topic");
+    fields.willTopicLength = this.#text(will.topic, WILL_TOPIC);
     if (topicNameLevels(this.#u8, fields.willTopicAt, fields.willTopicLength) <= 0)
-      fail("will.topic", "is no Topic Name");
+      fail(WILL_TOPIC, "is no Topic Name");
     fields.willPayloadAt = this.#at;
-    fields.willPayloadLength = will.payload === undefined ? 0 : this.#bytes(will.payload, "will.payload");
+    fields.willPayloadLength = will.payload === undefined ? 0 : this.#bytes(will.payload, WILL_PAYLOAD);
   }
 
   #text(text: string, option: string): number {

@@ -25,7 +25,7 @@ export interface ClientPorts {
 
 /** Why a connection ended or never was, where no Reason Code says it. */
 export const enum ClientCause {
-  /** The stream could not be opened, or broke, or the server closed it. */
+  /** The stream could not be opened, or broke, or the server closed it. Of a message: it was not kept, and its connection is gone. */
   Lost = 0x100,
   /** The stream did not open, or no CONNACK came, within `connectMilliseconds`. */
   ConnectTimeout = 0x101,
@@ -67,7 +67,10 @@ export interface ClientEvents {
   connected(sessionPresent: boolean): void;
   /** There is no connection any more, or an attempt failed: Reason Code, return code of 3.1.1 as such, or `ClientCause`. */
   disconnected(reason: number): void;
-  /** QoS 0: sent. QoS 1, 2: the server has it. Or it did not get it: Reason Code of 0x80 or more, `ClientCause.Expired`. */
+  /**
+   * QoS 0: sent. QoS 1, 2: the server has it. Or it did not get it: Reason Code of 0x80 or more, `ClientCause.Expired`, or
+   * `ClientCause.Lost` for what is not kept.
+   */
   published(message: number, reasonCode: number): void;
   /** The Topic Filter is granted (QoS 0 to 2), or refused: then its row is gone. */
   subscribed(subscription: number, reasonCode: number): void;
@@ -80,4 +83,8 @@ export interface ClientEvents {
   messageEnd(): void;
   /** The connection was lost in the middle of it: forget it. */
   messageLost(): void;
+  /** `Client.write` takes payload of the message that `publishStream` took: `count` bytes. Needed only for that. */
+  writable?(count: number): void;
+  /** PINGRESP. */
+  pinged?(): void;
 }

@@ -4,7 +4,7 @@ import { isReasonCodeOf } from "../mqtt/acknowledgement";
 import { PacketType, PublishFlag, ReasonCode, SUBACK_FAILURE_311, Version } from "../mqtt/constants";
 import { Decoded } from "../mqtt/decoded";
 import { Delivery, Receipt } from "../session/qos";
-import { type Client, ClientState } from "./client";
+import { type Client, ClientState, Waits } from "./client";
 import { Stage } from "./subscriptions";
 import { ONE } from "./tables";
 
@@ -65,9 +65,11 @@ function admit(client: Client): boolean {
     case PacketType.CONNACK:
       if (isConnected) break;
       return begin(client);
-    case PacketType.PUBACK:
     case PacketType.PUBREC:
     case PacketType.PUBREL:
+      if (!isConnected) break;
+      return hasAnswer(client) && begin(client);
+    case PacketType.PUBACK:
     case PacketType.PUBCOMP:
     case PacketType.SUBACK:
     case PacketType.UNSUBACK:
@@ -88,11 +90,27 @@ function admit(client: Client): boolean {
  * application has something to accept: a server counts anew on each connection. Else it has sent too many.
  */
 export function hasReceipt(client: Client): boolean {
-  const { inbox, version } = client;
-  client.isWaiting = !inbox.hasRoom(ONE, true, version === Version.V5_0);
-  if (!client.isWaiting) return true;
-  if (inbox.firstOwed(ONE) === 0 && !inbox.hasOpen(ONE)) client.fail(ReasonCode.ReceiveMaximumExceeded);
-  return false;
+  const { inbox } = client;
+  const has = hasRoom(client, true);
+  client.waits = has ? Waits.Nothing : Waits.Receipt;
+  if (!has && inbox.firstOwed(ONE) === 0 && !inbox.hasOpen(ONE)) client.fail(ReasonCode.ReceiveMaximumExceeded);
+  return has;
+}
+
+/**
+ * Whether a PUBREC or PUBREL is read now. Each may need an answer, when its Packet Identifier is unknown: a server that
+ * resumes sends PUBREL for all whose PUBCOMP it did not get, which may be more than the Receive Maximum.
+ */
+function hasAnswer(client: Client): boolean {
+  const waits = !hasRoom(client, false) && client.inbox.firstOwed(ONE) !== 0;
+  client.waits = waits ? Waits.Answer : Waits.Nothing;
+  return !waits;
+}
+
+/** Whether there is a receipt for a PUBLISH, or for the answer to something unknown. */
+export function hasRoom(client: Client, forPublish: boolean): boolean {
+  const isStrict = client.version === Version.V5_0 && client.limits.receiveShared === 0;
+  return client.inbox.hasRoom(ONE, forPublish, isStrict);
 }
 
 function begin(client: Client): boolean {
@@ -108,8 +126,15 @@ function fail(client: Client, reason: ReasonCode): boolean {
 }
 
 function handlePacket(client: Client): void {
-  const { acknowledgement, decoder } = client;
-  const { at, length, type, version } = decoder;
+  const { decoder } = client;
+  const { at, length, type } = decoder;
+  client.reasonLength = 0;
+  handle(client, at, length, type);
+  client.reasonLength = 0;
+}
+
+function handle(client: Client, at: number, length: number, type: PacketType): void {
+  const { acknowledgement, version } = client;
   switch (type) {
     case PacketType.CONNACK:
       return handleConnack(client, at, length);
@@ -119,10 +144,12 @@ function handlePacket(client: Client): void {
     case PacketType.PINGRESP:
       if (length !== 0) return client.fail(ReasonCode.MalformedPacket);
       client.isPingOwed = false;
-      return;
+      return client.events.pinged?.();
   }
-  const error = acknowledgement.read(at, length, type, version as Version);
+  const error = acknowledgement.read(at, length, type, version);
   if (error !== ReasonCode.Success) return client.fail(error);
+  client.reasonAt = acknowledgement.reasonAt;
+  client.reasonLength = acknowledgement.reasonLength;
   switch (type) {
     case PacketType.PUBREL:
       return handlePubrel(client);
@@ -137,6 +164,8 @@ function handleConnack(client: Client, at: number, length: number): void {
   const { response, version } = client;
   const error = response.readConnack(at, length, version);
   if (error !== ReasonCode.Success) return client.fail(error);
+  client.reasonAt = response.reasonAt;
+  client.reasonLength = response.reasonLength;
   const { reasonCode } = response;
   if (reasonCode !== 0) return client.end(version === Version.V5_0 ? reasonCode : fromReturnCode(reasonCode));
   if (response.sessionPresent && client.isClean) return client.fail(ReasonCode.ProtocolError); // [MQTT-3.2.2-4]
@@ -163,7 +192,7 @@ function fromReturnCode(code: number): ReasonCode {
 
 /** PUBACK, PUBREC, PUBCOMP: how far a message of ours has come. */
 function handleAcknowledgement(client: Client, type: PacketType): void {
-  const { acknowledgement, inbox, outbox, version } = client;
+  const { acknowledgement, outbox } = client;
   const { packetId, reasonCode } = acknowledgement;
   const isRefused = reasonCode >= ReasonCode.UnspecifiedError;
   const state = outbox.acknowledge(ONE, packetId, type, isRefused);
@@ -171,24 +200,27 @@ function handleAcknowledgement(client: Client, type: PacketType): void {
     // PUBCOMP can't refuse: it may only say that the server knows nothing of it any more.
     client.events.published(outbox.found, type === PacketType.PUBCOMP ? ReasonCode.Success : reasonCode);
   } else if (state === Delivery.Unexpected && type === PacketType.PUBREC && !isRefused) {
-    if (!inbox.hasRoom(ONE, false, version === Version.V5_0)) return client.fail(ReasonCode.ReceiveMaximumExceeded);
-    inbox.add(ONE, packetId, Receipt.PubrelOwed, ReasonCode.PacketIdentifierNotFound);
+    answer(client, Receipt.PubrelOwed);
   }
 }
 
 /** The server gives a Packet Identifier free. */
 function handlePubrel(client: Client): void {
-  const { acknowledgement, inbox, version } = client;
-  const { packetId } = acknowledgement;
-  if (inbox.release(ONE, packetId)) return;
-  if (!inbox.hasRoom(ONE, false, version === Version.V5_0)) return client.fail(ReasonCode.ReceiveMaximumExceeded);
-  inbox.add(ONE, packetId, Receipt.PubcompOwed, ReasonCode.PacketIdentifierNotFound);
+  if (!client.inbox.release(ONE, client.acknowledgement.packetId)) answer(client, Receipt.PubcompOwed);
+}
+
+/** The server names a Packet Identifier that we do not know. */
+function answer(client: Client, owed: Receipt): void {
+  if (!hasRoom(client, false)) return client.fail(ReasonCode.ReceiveMaximumExceeded);
+  client.inbox.add(ONE, client.acknowledgement.packetId, owed, ReasonCode.PacketIdentifierNotFound);
 }
 
 function handleFiltersAck(client: Client, at: number, length: number, type: PacketType): void {
   const { events, layout, response, subscriptions, version } = client;
   const error = response.readFiltersAck(at, length, type, version);
   if (error !== ReasonCode.Success) return client.fail(error);
+  client.reasonAt = response.reasonAt;
+  client.reasonLength = response.reasonLength;
   if (response.codeCount > 1) return client.fail(ReasonCode.ProtocolError); // each of ours has one Topic Filter
   const code = response.codeCount === 1 ? layout.u8[response.codesAt] : 0;
   const isKnown = version === Version.V5_0 ? isReasonCodeOf(code, type) : code <= 2 || code === SUBACK_FAILURE_311;

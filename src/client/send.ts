@@ -9,6 +9,7 @@ import { writeFilterRequest } from "../mqtt/requests";
 import { DeliveryFlag } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionWriter } from "../session/writer";
+import { acceptPayload } from "./accept";
 import { refusalOf } from "./allowed";
 import type { Client } from "./client";
 import { ClientCause } from "./ports";
@@ -24,6 +25,10 @@ export class Sender {
   #isPingWanted = false;
   /** A new alias that the PUBLISH being begun makes known; 0: none. */
   #newAlias = 0;
+  /** The delivery whose payload the application sends, or NONE; the bytes it still owes; whether its head is sent. */
+  #streamed = NONE;
+  #left = 0;
+  #isHeadSent = false;
 
   constructor(client: Client) {
     this.#client = client;
@@ -64,6 +69,62 @@ export class Sender {
     this.#isPingWanted = false;
     this.#writer.alias = 0;
     this.#writer.omitsTopic = false;
+    this.#endStream();
+  }
+
+  /** Whether a payload is being streamed, or waits for its turn. */
+  get isStreaming(): boolean {
+    return this.#streamed !== NONE;
+  }
+
+  /** The last `length` bytes of the payload of `row` come from the application by `write`. */
+  stream(row: number, length: number): void {
+    this.#streamed = row;
+    this.#left = length;
+  }
+
+  /** How many bytes of the streamed payload can be taken now: sent, or kept while its turn has not come. */
+  get writable(): number {
+    const row = this.#streamed;
+    const { blocks, layout, limits, sessions, transport } = this.#client;
+    if (row === NONE) return 0;
+    let room = 0;
+    if (this.#isHeadSent) {
+      const writable = transport.writable(ONE);
+      room = writable < limits.outputBytes ? writable : limits.outputBytes;
+    } else if (layout.index[sessions.sending + ONE] !== row) {
+      room = blocks.available * blocks.blockBytes;
+    }
+    return room < this.#left ? room : this.#left;
+  }
+
+  /** Takes payload, at most what is `writable`. */
+  write(bytes: Uint8Array): void {
+    const { events, layout, outbox, tables } = this.#client;
+    const row = this.#streamed;
+    this.#left -= bytes.length;
+    if (this.#isHeadSent) {
+      layout.u8.set(bytes, tables.output);
+      this.send(bytes.length);
+      if (this.#left > 0) return;
+      const qos = outbox.qos(row);
+      this.#writer.finish(ONE, row);
+      this.#endStream();
+      if (qos === 0) events.published(row, ReasonCode.Success);
+    } else {
+      acceptPayload(this.#client, row, bytes);
+      if (this.#left > 0) return;
+      outbox.clearFlag(row, DeliveryFlag.Streamed); // all of it is kept
+      this.#endStream();
+    }
+    this.#client.ready();
+  }
+
+  #endStream(): void {
+    this.#streamed = NONE;
+    this.#left = 0;
+    this.#isHeadSent = false;
+    this.#writer.streamed = 0;
   }
 
   /** Sends what the stream takes now. True when more could be sent at once. */
@@ -83,6 +144,7 @@ export class Sender {
   #fill(): boolean {
     const { layout, sessions } = this.#client;
     const writer = this.#writer;
+    if (this.#isHeadSent) return true; // nothing goes into the middle of a PUBLISH
     if (layout.index[sessions.sending + ONE] !== NONE && !this.#publish()) return false;
     if (!writer.acknowledgements(ONE)) return false;
     if (this.#isPingWanted) {
@@ -172,6 +234,7 @@ export class Sender {
       const reason = this.#start(row);
       if (reason !== 0) {
         outbox.removeFirstUnsent(ONE);
+        if (row === this.#streamed) this.#endStream();
         this.#client.events.published(row, reason);
         if (++drops >= DROPS_AT_ONCE || !this.#client.isOnline) return false;
         continue;
@@ -191,7 +254,8 @@ export class Sender {
     if (outbox.has(row, DeliveryFlag.Retain) && response.retainAvailable === 0) return ReasonCode.RetainNotSupported;
     const left = messages.hasExpiry(message) ? messages.expires(message) - time.seconds : 0;
     this.#alias(message);
-    const total = this.#writer.begin(ONE, ONE, row, left > 0 ? left : 0);
+    this.#writer.streamed = row === this.#streamed ? this.#left : 0;
+    const total = this.#writer.begin(ONE, ONE, row, left > 0 ? left : 0) + this.#writer.streamed;
     const most = layout.u32[sessions.maximumPacketSize + ONE];
     if (most !== 0 && total > most) return ReasonCode.PacketTooLarge; // [MQTT-3.2.2-15]
     if (this.#newAlias !== 0) tables.aliasesOut.set(this.#newAlias, tables.stage, messages.topicLength(message));
@@ -220,6 +284,13 @@ export class Sender {
     const row = layout.index[sessions.sending + ONE];
     const qos = outbox.qos(row);
     if (!this.#writer.publish(ONE, ONE)) return false;
+    if (row === this.#streamed) {
+      if (this.#left > 0) {
+        this.#isHeadSent = true;
+        return false;
+      }
+      this.#endStream();
+    }
     if (qos === 0) events.published(row, ReasonCode.Success);
     return this.#client.isOnline;
   }

@@ -4,7 +4,7 @@
 // admitted never runs out midway.
 // Cost: one index and the block. Rejected: a heap with compaction, whose moves would be unbounded work.
 
-import { assert } from "./assert";
+import { broken } from "./broken";
 import { type Layout, NONE } from "./layout";
 import { Pool } from "./pool";
 
@@ -55,7 +55,7 @@ export class Blocks {
     while (count > 0) {
       if (used === this.blockBytes) {
         const taken = this.pool.take();
-        assert(taken !== NONE, "blocks were admitted before they are taken");
+        if (taken === NONE) broken("blocks were admitted before they are taken");
         if (block === NONE) this.first = taken;
         else this.#index[this.#next + block] = taken;
         block = taken;
@@ -84,7 +84,7 @@ export class Blocks {
       return;
     }
     while (count > 0) {
-      assert(block !== NONE, "a chain is as long as its owner says");
+      if (block === NONE) broken("a chain is as long as its owner says");
       const room = this.blockBytes - used;
       const piece = count < room ? count : room;
       const from = this.#data + (block << this.#shift) + used;

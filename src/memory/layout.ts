@@ -23,7 +23,9 @@ export class Layout {
   readonly index: Uint16Array | Uint32Array;
   readonly indexBytes: number;
   byteLength = 0;
+  /** The tables, when this is a plan. */
   readonly rows: PlanRow[] = [];
+  readonly #isPlan: boolean;
   #row: PlanRow | undefined;
   #start = 0;
 
@@ -34,6 +36,7 @@ export class Layout {
     this.u32 = new Uint32Array(buffer);
     this.index = indexBytes === 2 ? this.u16 : this.u32;
     this.indexBytes = indexBytes;
+    this.#isPlan = buffer.byteLength === 0;
   }
 
   // allocates: start-up only
@@ -76,7 +79,7 @@ export class Layout {
     this.end();
     const at = this.byteLength;
     this.byteLength = alignedUp(at + size, 4);
-    this.rows.push({ name, count: 1, bytesEach: size, bytes: this.byteLength - at });
+    if (this.#isPlan) this.rows.push({ name, count: 1, bytesEach: size, bytes: this.byteLength - at });
     return at;
   }
 
@@ -86,7 +89,7 @@ export class Layout {
     if (row === undefined) return;
     this.byteLength = alignedUp(this.byteLength, 4);
     row.bytes = this.byteLength - this.#start;
-    this.rows.push(row);
+    if (this.#isPlan) this.rows.push(row);
     this.#row = undefined;
   }
 

@@ -4,6 +4,12 @@
 export type Overflow = "drop-newest" | "drop-oldest" | "latest-per-topic" | "disconnect";
 export type Refuse311 = "close" | "acknowledge";
 
+// For comparisons: a literal in a function would be a new string each time, in a preloaded module on XS.
+export const DROP_OLDEST = "drop-oldest";
+export const LATEST_PER_TOPIC = "latest-per-topic";
+export const DISCONNECT = "disconnect";
+export const CLOSE = "close";
+
 export interface Limits {
   /** Network Connections, one of them the spare that reads a CONNECT when all others are in use. 2 to 65,534. CONNACK 0x89. */
   connections: number;
@@ -284,42 +290,42 @@ export class LimitsError extends Error {
 }
 
 /** Smallest and largest value of every number in `Limits`. */
-export const limitRanges: Readonly<Record<string, readonly [number, number]>> = Object.freeze({
-  connections: [2, 65534],
-  sessions: [1, 1000000],
-  subscriptions: [1, 10000000],
-  subscriptionsPerSession: [1, 10000000],
-  filtersPerSubscribe: [1, 65535],
-  subscriptionIdentifiers: [0, 10000000],
-  topicNodes: [1, 10000000],
-  topicLabels: [1, 10000000],
-  labelBytes: [16, 1000000000],
-  topicBytes: [1, 65535],
-  topicLevels: [1, 1024],
-  retained: [0, 10000000],
-  messages: [1, 10000000],
-  deliveries: [1, 100000000],
-  payloadBytes: [256, 2000000000],
-  blockBytes: [32, 65536],
-  queuePerSession: [1, 10000000],
-  inflightPerSession: [1, 65535],
-  receiveMaximum: [1, 65535],
-  receiveShared: [0, 10000000],
-  clientIdBytes: [23, 255],
-  stageBytes: [128, 1000000],
-  packetBytes: [128, 268435455],
-  messageBytes: [32, 268435455],
-  inputBytes: [64, 1048576],
-  outputBytes: [64, 1048576],
-  connectMilliseconds: [1, 3600000],
-  packetMilliseconds: [1, 3600000],
-  holdMilliseconds: [0, 3600000],
-  stallMilliseconds: [1, 3600000],
-  discardMilliseconds: [0, 60000],
-  keepAliveSeconds: [0, 65535],
+export const limitRanges: Readonly<Record<string, readonly number[]>> = Object.freeze({
+  connections: Object.freeze([2, 65534]),
+  sessions: Object.freeze([1, 1000000]),
+  subscriptions: Object.freeze([1, 10000000]),
+  subscriptionsPerSession: Object.freeze([1, 10000000]),
+  filtersPerSubscribe: Object.freeze([1, 65535]),
+  subscriptionIdentifiers: Object.freeze([0, 10000000]),
+  topicNodes: Object.freeze([1, 10000000]),
+  topicLabels: Object.freeze([1, 10000000]),
+  labelBytes: Object.freeze([16, 1000000000]),
+  topicBytes: Object.freeze([1, 65535]),
+  topicLevels: Object.freeze([1, 1024]),
+  retained: Object.freeze([0, 10000000]),
+  messages: Object.freeze([1, 10000000]),
+  deliveries: Object.freeze([1, 100000000]),
+  payloadBytes: Object.freeze([256, 2000000000]),
+  blockBytes: Object.freeze([32, 65536]),
+  queuePerSession: Object.freeze([1, 10000000]),
+  inflightPerSession: Object.freeze([1, 65535]),
+  receiveMaximum: Object.freeze([1, 65535]),
+  receiveShared: Object.freeze([0, 10000000]),
+  clientIdBytes: Object.freeze([23, 255]),
+  stageBytes: Object.freeze([128, 1000000]),
+  packetBytes: Object.freeze([128, 268435455]),
+  messageBytes: Object.freeze([32, 268435455]),
+  inputBytes: Object.freeze([64, 1048576]),
+  outputBytes: Object.freeze([64, 1048576]),
+  connectMilliseconds: Object.freeze([1, 3600000]),
+  packetMilliseconds: Object.freeze([1, 3600000]),
+  holdMilliseconds: Object.freeze([0, 3600000]),
+  stallMilliseconds: Object.freeze([1, 3600000]),
+  discardMilliseconds: Object.freeze([0, 60000]),
+  keepAliveSeconds: Object.freeze([0, 65535]),
   sessionExpirySeconds: [0, 0xffffffff],
-  connectionsPerStep: [1, 65535],
-  packetsPerTurn: [1, 1000000],
+  connectionsPerStep: Object.freeze([1, 65535]),
+  packetsPerTurn: Object.freeze([1, 1000000]),
 });
 
 const overflows: readonly string[] = Object.freeze(["drop-newest", "drop-oldest", "latest-per-topic", "disconnect"]);
@@ -340,7 +346,7 @@ export function checkLimits(limits: Limits): void {
 /** Throws `LimitsError` for the first number that is missing or out of its range, or a field that is neither one nor in `others`. */
 export function checkNumbers(
   values: Record<string, unknown>,
-  ranges: Readonly<Record<string, readonly [number, number]>>,
+  ranges: Readonly<Record<string, readonly number[]>>,
   others: readonly string[],
 ): void {
   for (const field of Object.keys(ranges)) {

@@ -3,7 +3,7 @@
 // which rows were never used, so that a fresh pool of a million rows costs nothing to set up.
 // Cost: one index a row.
 
-import { assert } from "./assert";
+import { broken } from "./broken";
 import { type Layout, NONE } from "./layout";
 
 export class Pool {
@@ -42,7 +42,7 @@ export class Pool {
   }
 
   give(row: number): void {
-    assert(row !== NONE && this.free < this.capacity, "a row is given back once");
+    if (row === NONE || this.free >= this.capacity) broken("a row is given back once");
     this.index[this.next + row] = this.#firstFree;
     this.#firstFree = row;
     this.free++;

@@ -25,6 +25,13 @@ export class ResponseReader {
   serverKeepAlive = -1;
   assignedAt = 0;
   assignedLength = 0;
+  /** All properties of the CONNACK: where they are, and their length in bytes. */
+  propertiesAt = 0;
+  propertiesLength = 0;
+  // CONNACK, SUBACK, UNSUBACK
+  /** Where the Reason String is, and its length; 0 for none. */
+  reasonAt = 0;
+  reasonLength = 0;
   // SUBACK, UNSUBACK
   packetId = 0;
   /** Where the codes are, one byte each, and how many. */
@@ -49,7 +56,9 @@ export class ResponseReader {
     if (version !== Version.V5_0) return length === 2 ? ReasonCode.Success : ReasonCode.MalformedPacket;
     const end = at + length;
     at = this.#propertiesAt(at + 2, end);
-    if (at < 0 || at + this.#propertiesLength !== end) return ReasonCode.MalformedPacket;
+    if (at < 0 || at + this.#size !== end) return ReasonCode.MalformedPacket;
+    this.propertiesAt = at;
+    this.propertiesLength = this.#size;
     while (at < end) {
       at = this.#properties.read(at, end, PacketType.CONNACK);
       if (at === 0) return this.#properties.error;
@@ -64,12 +73,14 @@ export class ResponseReader {
     if (length < 2) return ReasonCode.MalformedPacket;
     this.packetId = readU16(this.#u8, at);
     at += 2;
+    this.reasonLength = 0;
     if (version === Version.V5_0) {
       at = this.#propertiesAt(at, end);
       if (at < 0) return ReasonCode.MalformedPacket;
-      for (const last = at + this.#propertiesLength; at < last; ) {
+      for (const last = at + this.#size; at < last; ) {
         at = this.#properties.read(at, last, type);
         if (at === 0) return this.#properties.error;
+        this.#take();
       }
     }
     this.codesAt = at;
@@ -78,15 +89,15 @@ export class ResponseReader {
     return hasCodes === this.codeCount > 0 ? ReasonCode.Success : ReasonCode.MalformedPacket;
   }
 
-  #propertiesLength = 0;
+  #size = 0;
 
   /** Where the properties begin whose length is at `at`; -1 when they do not fit before `end`. */
   #propertiesAt(at: number, end: number): number {
     const integer = readVariable(this.#u8, at, end);
-    this.#propertiesLength = integer >> 3;
+    this.#size = integer >> 3;
     const first = at + (integer & 7);
     this.#properties.seen = 0;
-    return integer <= 0 || first + this.#propertiesLength > end ? -1 : first;
+    return integer <= 0 || first + this.#size > end ? -1 : first;
   }
 
   #clear(): void {
@@ -101,6 +112,8 @@ export class ResponseReader {
     this.sharedSubscriptionAvailable = 1;
     this.serverKeepAlive = -1;
     this.assignedLength = 0;
+    this.propertiesLength = 0;
+    this.reasonLength = 0;
   }
 
   #take(): void {
@@ -139,6 +152,10 @@ export class ResponseReader {
         break;
       case Property.ServerKeepAlive:
         this.serverKeepAlive = value;
+        break;
+      case Property.ReasonString:
+        this.reasonAt = at;
+        this.reasonLength = length;
         break;
     }
   }

@@ -4,7 +4,7 @@
 // Cost: 6 B a receipt at 16-bit indices. Every session may have `receiveMaximum`, plus one to answer an acknowledgement
 // that makes no sense; clients before 5.0, which know no Receive Maximum, share `receiveShared` more.
 
-import { assert } from "../memory/assert";
+import { broken } from "../memory/broken";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 import { accepted, acknowledged, Receipt, receiptDisconnected } from "./qos";
@@ -53,7 +53,7 @@ export class Inbox {
   add(session: number, packetId: number, state: Receipt, reasonCode: number): void {
     const { u8, u16, index } = this.#layout;
     const row = this.pool.take();
-    assert(row !== NONE, "receipts were admitted");
+    if (row === NONE) broken("receipts were admitted");
     u16[this.#packetId + row] = packetId;
     u8[this.#state + row] = state;
     u8[this.#reasonCode + row] = reasonCode;

@@ -4,8 +4,8 @@
 // crafted collision never misdelivers.
 // Cost: 8 B a label at 16-bit indices, plus its text. Rejected: text in every node (24 KB for 1,500 nodes).
 
-import { assert } from "../memory/assert";
 import { Blocks } from "../memory/blocks";
+import { broken } from "../memory/broken";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 import { sameBytes } from "../mqtt/bytes";
@@ -57,7 +57,7 @@ export class Labels {
   add(at: number, length: number, hash: number): number {
     const { u16, index } = this.#layout;
     const label = this.pool.take();
-    assert(label !== NONE, "labels were admitted");
+    if (label === NONE) broken("labels were admitted");
     const bucket = this.#buckets + 1 + (hash & this.#mask);
     index[this.#next + label] = index[bucket];
     index[bucket] = label;
@@ -83,7 +83,7 @@ export class Labels {
     let previous = NONE;
     let row = index[bucket];
     while (row !== label) {
-      assert(row !== NONE, "a label is in its bucket");
+      if (row === NONE) broken("a label is in its bucket");
       previous = row;
       row = index[this.#next + row];
     }

@@ -4,8 +4,8 @@
 // retained, has no topic in the chain; its node keeps the name.
 // Cost: 27 B at 16-bit indices, plus the blocks.
 
-import { assert } from "../memory/assert";
 import type { Blocks } from "../memory/blocks";
+import { broken } from "../memory/broken";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 
@@ -117,7 +117,8 @@ export class Messages {
 
   release(message: number): void {
     const { index } = this.#layout;
-    assert(message !== NONE && index[this.#references + message] > 0, "a message is released by who refers to it");
+    if (message === NONE || index[this.#references + message] === 0)
+      broken("a message is released by who refers to it");
     if (--index[this.#references + message] > 0) return;
     this.blocks.release(index[this.#first + message]);
     const node = index[this.#node + message];
@@ -182,6 +183,11 @@ export class Messages {
 
   payloadLength(message: number): number {
     return this.bodyLength(message) - this.propertiesLength(message);
+  }
+
+  /** Its chain has got `count` bytes of payload more. */
+  lengthen(message: number, count: number): void {
+    this.#layout.u32[this.#length + message] += count;
   }
 
   /** Copies the Topic Name to `to`. */

@@ -4,7 +4,7 @@
 // the first in the row, further ones in rows of their own.
 // Cost: 14 B a delivery at 16-bit indices.
 
-import { assert } from "../memory/assert";
+import { broken } from "../memory/broken";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 import type { PacketType } from "../mqtt/constants";
@@ -17,6 +17,8 @@ export const enum DeliveryFlag {
   Retain = 4,
   /** Its PUBLISH was begun before, on this connection or an earlier one. */
   Begun = 8,
+  /** Only a client's: the payload is not kept, the application sends it after the head. */
+  Streamed = 16,
 }
 
 export class Outbox {
@@ -59,7 +61,7 @@ export class Outbox {
     const { u8, u16, u32, index } = this.#layout;
     const sessions = this.#sessions;
     const row = this.pool.take();
-    assert(row !== NONE, "deliveries were admitted");
+    if (row === NONE) broken("deliveries were admitted");
     this.#messages.refer(message);
     index[this.#message + row] = message;
     index[this.#more + row] = NONE;
@@ -83,7 +85,7 @@ export class Outbox {
       return;
     }
     const more = this.identifiers.take();
-    assert(more !== NONE, "identifiers were admitted");
+    if (more === NONE) broken("identifiers were admitted");
     u32[this.#moreIdentifier + more] = identifier;
     index[this.identifiers.next + more] = index[this.#more + row];
     index[this.#more + row] = more;

@@ -1,7 +1,7 @@
 // The QoS protocols as pure, total functions [5.0 section 4.3]. States are named by who owes what; what follows from a
 // transition (freeing, sending) is the caller's business.
 
-import { assert } from "../memory/assert";
+import { broken } from "../memory/broken";
 import { PacketType } from "../mqtt/constants";
 
 /** One delivery to a receiver, on the sender's side. */
@@ -35,8 +35,7 @@ export function received(state: Delivery, packet: PacketType, refused: boolean):
     case PacketType.PUBCOMP:
       return state === Delivery.PubcompPending ? Delivery.Done : Delivery.Unexpected;
     default:
-      assert(false, "only acknowledgements change a delivery");
-      return Delivery.Unexpected;
+      return broken("only acknowledgements change a delivery");
   }
 }
 
@@ -119,7 +118,6 @@ export function owedPacket(state: Receipt): PacketType {
     case Receipt.PubrelOwed:
       return PacketType.PUBREL;
     default:
-      assert(false, "nothing is owed");
-      return PacketType.PUBACK;
+      return broken("nothing is owed");
   }
 }

@@ -6,7 +6,7 @@
 import { Drop, Event, Limit } from "../events";
 import type { Fifo } from "../memory/fifo";
 import { type Layout, NONE } from "../memory/layout";
-import type { Limits } from "../memory/limits";
+import { DISCONNECT, DROP_OLDEST, LATEST_PER_TOPIC, type Limits } from "../memory/limits";
 import { sameBytes } from "../mqtt/bytes";
 import type { Log } from "../ports";
 import type { Messages } from "./messages";
@@ -268,11 +268,11 @@ export class Router {
   /** The queue of a session is full: `sessionOverflow` says what gives way. */
   #makeRoom(session: number, message: number): boolean {
     switch (this.#limits.sessionOverflow) {
-      case "drop-oldest":
+      case DROP_OLDEST:
         return this.#dropUnsent(session, NONE);
-      case "latest-per-topic":
+      case LATEST_PER_TOPIC:
         return this.#dropUnsent(session, message) || this.#dropUnsent(session, NONE);
-      case "disconnect":
+      case DISCONNECT:
         if (this.#sessions.isOnline(session)) this.#overflows.push(this.#sessions.connectionOf(session));
         return false;
       default:

@@ -2,7 +2,7 @@
 // Identifier through a hash table; the lists that hang on a session belong to outbox.ts, inbox.ts and subscriptions.ts.
 // Columns are public where several of those share them; each is a base index into the view it is named after.
 
-import { assert } from "../memory/assert";
+import { broken } from "../memory/broken";
 import { type Layout, NONE } from "../memory/layout";
 import { Pool } from "../memory/pool";
 import { hashBytes, sameBytes } from "../mqtt/bytes";
@@ -178,7 +178,7 @@ export class Sessions {
     let previous = NONE;
     let row = index[bucket];
     while (row !== session) {
-      assert(row !== NONE, "a session is in its bucket");
+      if (row === NONE) broken("a session is in its bucket");
       previous = row;
       row = index[this.pool.next + row];
     }

@@ -29,6 +29,8 @@ export class SessionWriter {
   /** Topic Alias of the PUBLISH at hand, 0 for none; whether it stands for the Topic Name. Only a client uses them. */
   alias = 0;
   omitsTopic = false;
+  /** Bytes of payload of the PUBLISH at hand that are not kept: the caller sends them when `publish` is complete. */
+  streamed = 0;
   // The PUBLISH at hand.
   #headLength = 0;
   #bodyFrom = 0;
@@ -90,7 +92,10 @@ export class SessionWriter {
     return true;
   }
 
-  /** Fixes what the PUBLISH of `row` will say; `expiry` is its Message Expiry Interval, if it has one. Returns its bytes in all. */
+  /**
+   * Fixes what the PUBLISH of `row` will say; `expiry` is its Message Expiry Interval, if it has one. Returns its bytes in
+   * all, without what is `streamed`.
+   */
   begin(connection: number, session: number, row: number, expiry: number): number {
     const { u8, u32 } = this.#layout;
     u32[this.#columns.sendExpiry + connection] = expiry; // [MQTT-3.3.2-6]
@@ -137,9 +142,14 @@ export class SessionWriter {
       u32[this.#columns.sendOffset + connection] = offset;
       return false;
     }
-    index[this.#sessions.sending + session] = NONE;
-    this.#outbox.published(session, row);
+    if (this.streamed === 0) this.finish(session, row);
     return true;
+  }
+
+  /** All of the PUBLISH of `row` has been sent. */
+  finish(session: number, row: number): void {
+    this.#layout.index[this.#sessions.sending + session] = NONE;
+    this.#outbox.published(session, row);
   }
 
   /** Bytes of the whole PUBLISH; sets the lengths of its head and of the part of the body that goes out. */
@@ -156,7 +166,7 @@ export class SessionWriter {
       this.#ownLength = own + propertiesLength;
       variable += variableLength(own + propertiesLength) + own;
     }
-    const remaining = variable + this.#bodyLength;
+    const remaining = variable + this.#bodyLength + this.streamed;
     this.#remaining = remaining;
     this.#headLength = fixedHeaderLength(remaining) + variable;
     this.#total = this.#headLength + this.#bodyLength;

@@ -134,6 +134,7 @@ export class Recorder implements ClientEvents {
   /** How much payload it takes at once. */
   most = Number.POSITIVE_INFINITY;
   client: Client | undefined;
+  writable: ((count: number) => void) | undefined;
   private payloadText = "";
 
   connected(sessionPresent: boolean): void {

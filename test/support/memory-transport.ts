@@ -27,7 +27,8 @@ export interface MemoryTransportOptions {
   downBytes?: number;
 }
 
-class Ring {
+/** Bytes in the order they came, at most `capacity` of them. */
+export class Ring {
   private readonly bytes: Uint8Array;
   private head = 0;
   length = 0;

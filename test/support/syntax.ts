@@ -179,6 +179,8 @@ function allocatingRule(program: ts.Program, node: ts.Node): string | undefined 
   if (ts.isPropertyAccessExpression(node) || ts.isElementAccessExpression(node)) {
     return isString(node.expression) ? "string access" : undefined;
   }
+  // In a preloaded module XS makes a new string for it each time; not so at module scope.
+  if (ts.isStringLiteral(node) && !endsTheProgram(node.parent)) return "string literal";
   if (ts.isCallExpression(node)) {
     if (node.expression.kind === ts.SyntaxKind.ImportKeyword) return "async";
     const called = node.expression;
@@ -187,6 +189,11 @@ function allocatingRule(program: ts.Program, node: ts.Node): string | undefined 
     return name === undefined ? undefined : `library call ${name}`;
   }
   return undefined;
+}
+
+/** A call of a function that never returns. */
+function endsTheProgram(node: ts.Node): boolean {
+  return ts.isCallExpression(node) && ["broken", "fail"].includes(node.expression.getText());
 }
 
 /**
@@ -345,7 +352,8 @@ export const layers: readonly Layer[] = [
   { name: "bridge", files: /^src\/bridge\//, imports: ROLE },
   { name: "index", files: /^src\/index\.ts$/, imports: CORE },
   { name: "hosts/node", files: /^hosts\/node\//, imports: CORE },
-  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: CORE },
+  { name: "hosts/ecma419", files: /^hosts\/ecma419\//, imports: CORE },
+  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: [...CORE, "hosts/ecma419"] },
   { name: "sim", files: /^sim\//, imports: CORE },
 ];
 

@@ -1,6 +1,6 @@
 // Topic Filters as section 4.7 of the standard describes them, in the plainest way: what the tree is compared with.
 
-export { filterMatches } from "../../hosts/node/topic-filter";
+export { filterMatches } from "../../hosts/node/client/topic-filter";
 
 /** All topics of 1 to `most` levels from an alphabet, without the empty one. */
 export function topicsOf(alphabet: readonly string[], most: number): string[] {

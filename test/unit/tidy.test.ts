@@ -69,6 +69,7 @@ describe("what allocates", () => {
     declare const bytes: Uint8Array, list: number[], table: Table, text: string, view: DataView, known: Map<number, number>;
     declare const either: "a" | "b" | undefined, point: { x: number; y: number };
     declare function use(...all: unknown[]): void;
+    declare function broken(what: string): never;
     declare class Table { from(a: number): number; match(a: number): number; slice(a: number): number; keys(): number }
   `;
 
@@ -82,10 +83,13 @@ describe("what allocates", () => {
     ["use([1, 2]);", "array literal"],
     ["use(`a`);", "template literal"],
     [`use(\`a\${1}\`);`, "template literal"],
-    ['use("a" + 1);', "string concatenation"],
+    ['use("a" + 1);', "string concatenation", "string literal"],
     ["use(text + text);", "string concatenation"],
-    ['let a = text; a += "b"; use(a);', "string concatenation"],
-    ['use(text + "b" + 1);', "string concatenation", "string concatenation"],
+    ['let a = text; a += "b"; use(a);', "string concatenation", "string literal"],
+    ['use(text + "b" + 1);', "string concatenation", "string concatenation", "string literal"],
+    ['use("text");', "string literal"],
+    ['return text === "a" || either === "b";', "string literal", "string literal"],
+    ["switch (either) { case 'a': return 1; default: return list[0] + 1; }", "string literal"],
     ["use(...list);", "spread"],
     ["use({ ...point });", "object literal", "spread"],
     ["function inner(...all: number[]) { return all; } inner(1);", "closure", "rest"],
@@ -134,8 +138,7 @@ describe("what allocates", () => {
     ["list.push(1); list.pop(); return list.includes(1) ? Math.imul(2, 3) : Number.isInteger(4);"],
     ["return table.from(1) + table.match(2) + table.slice(3) + table.keys();"],
     ["view.setUint32(0, view.getUint16(0)); return known.get(1) ?? (known.has(2) ? 1 : 0);"],
-    ['use("text"); return text === "a" || either === "b";'],
-    ["switch (either) { case 'a': return 1; default: return list[0] + 1; }"],
+    ['if (list.length > 1) broken("text"); return text === either;'],
     ["type Inner = { a: [number, string] }; const a = point as unknown as Inner; return a;"],
   ];
 

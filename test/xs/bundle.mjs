@@ -2,11 +2,12 @@
 //
 //   node test/xs/bundle.mjs entry.ts [out.js]     (test/xs/build/<entry>.js unless told)
 //
-// The entry sets globalThis.main and, if it wants to be called again and again, globalThis.poll.
+// Modules of the Moddable SDK are those of test/support/moddable. The entry sets globalThis.main and, if it wants to be called again and again, globalThis.poll.
 
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { moddable } from "../support/moddable/modules.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -21,6 +22,7 @@ export async function bundle(entry, outfile = join(here, "build", `${basename(en
     platform: "neutral",
     charset: "utf8",
     logLevel: "warning",
+    plugins: [moddable],
   });
   return outfile;
 }

@@ -502,8 +502,8 @@ static txMachine* createMachine(void)
 }
 
 /*
- * What the SDK's linker does with a program that lies in ROM: bytecode and string literals are used where they are. Left
- * as the parser made them, each function would be copied to a chunk, and each evaluation of a literal would allocate one.
+ * What the SDK's linker does with a preloaded program: bytecode is used where it lies. Left as the parser made it, each
+ * function would be copied to a chunk. String literals stay as they are, there too: each evaluation allocates a string.
  * The names are resolved here too, because XS deletes a script whose names it has resolved itself.
  */
 static void linkScript(txMachine* the, txScript* script)
@@ -530,9 +530,6 @@ static void linkScript(txMachine* the, txScript* script)
 			case XS_CODE_CODE_1: *code = (txByte)XS_CODE_CODE_ARCHIVE_1; break;
 			case XS_CODE_CODE_2: *code = (txByte)XS_CODE_CODE_ARCHIVE_2; break;
 			case XS_CODE_CODE_4: *code = (txByte)XS_CODE_CODE_ARCHIVE_4; break;
-			case XS_CODE_STRING_1: *code = (txByte)XS_CODE_STRING_ARCHIVE_1; break;
-			case XS_CODE_STRING_2: *code = (txByte)XS_CODE_STRING_ARCHIVE_2; break;
-			case XS_CODE_STRING_4: *code = (txByte)XS_CODE_STRING_ARCHIVE_4; break;
 		}
 		if (size > 0) code += size;
 		else if (size == 0) code += 1 + sizeof(txID);

@@ -1,9 +1,9 @@
 // The one stream of a client over a socket of node:net or node:tls.
 
 import type { Socket } from "node:net";
-import type { Client } from "../../src/client/client";
-import type { Dialer } from "../../src/client/ports";
-import type { Transport } from "../../src/ports";
+import type { Client } from "../../../src/client/client";
+import type { Dialer } from "../../../src/client/ports";
+import type { Transport } from "../../../src/ports";
 
 /** Bytes received and not yet taken beyond which the socket is not read. */
 const MOST_HELD = 262144;

@@ -1,0 +1,63 @@
+// Who gets a message: handlers by Topic Filter. A message is done with when all that they returned is settled; how many are
+// not decides whether the client goes on reading.
+
+import type { MessageProperties } from "./properties";
+import { filterMatches } from "./topic-filter";
+
+export interface ReceivedMessage extends MessageProperties {
+  /** It comes from the network: escape it before you print it. */
+  readonly topic: string;
+  readonly payload: Buffer;
+  readonly qos: number;
+  readonly retain: boolean;
+  /** Sent again: perhaps not for the first time here. Never so for the second time at QoS 2. */
+  readonly dup: boolean;
+}
+
+/**
+ * Gets the messages of a Topic Filter. At QoS 1 and 2 a message is acknowledged to the server when all handlers it went to
+ * have returned, and what they returned is settled.
+ */
+export type Handler = (message: ReceivedMessage) => unknown;
+
+export class Handlers {
+  /** Messages that are not done with. */
+  unsettled = 0;
+  readonly #byFilter = new Map<string, Handler>();
+  readonly #failed: (error: unknown) => void;
+
+  /** @param failed hears what a handler throws. */
+  constructor(failed: (error: unknown) => void) {
+    this.#failed = failed;
+  }
+
+  set(filter: string, handler: Handler): void {
+    this.#byFilter.set(filter, handler);
+  }
+
+  delete(filter: string): void {
+    this.#byFilter.delete(filter);
+  }
+
+  /** Calls every handler whose filter matches; `done` when all are done with the message. */
+  dispatch(message: ReceivedMessage, done: () => void): void {
+    const handled: Promise<void>[] = [];
+    for (const [filter, handler] of this.#byFilter) {
+      if (filterMatches(filter, message.topic)) handled.push(this.#handle(handler, message));
+    }
+    if (handled.length === 0) return done();
+    this.unsettled++;
+    void Promise.all(handled).then(() => {
+      this.unsettled--;
+      done();
+    });
+  }
+
+  async #handle(handler: Handler, message: ReceivedMessage): Promise<void> {
+    try {
+      await handler(message);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+}

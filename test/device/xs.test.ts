@@ -1,0 +1,24 @@
+// The fakes on XS: they run there, and carry bytes without an allocation, so that what is counted is a host's own.
+
+import { describe, expect, test } from "vitest";
+import { engineFor } from "../xs/engine";
+import { start } from "../xs/run.mjs";
+
+const { widths, script } = await engineFor("../device/sockets.xs.ts");
+
+/** The peers' buffers are there too, so the machine is larger than a device's. */
+const options = ["--chunks", "1000000"];
+
+describe.each(widths)("the fakes on XS, %s bits", (bits) => {
+  test("carry 1,000 round trips and allocate nothing", async () => {
+    const { code, output, errors } = await start(bits, script, { options }).done;
+    expect(code, errors).toBe(0);
+    expect(output.trim().split("\n")).toEqual(["echoes 1001 ticks true", "allocated 0 0 0"]);
+  });
+
+  test("are seen when they do: one object planted in each", async () => {
+    const { code, output, errors } = await start(bits, script, { options, args: ["plant"] }).done;
+    expect(code, errors).toBe(0);
+    expect(output).toContain("allocated 2000 0 0");
+  });
+});

@@ -1,0 +1,1 @@
+export { DNSSD as default } from "../network";

@@ -1,0 +1,1 @@
+export { Flash as default } from "../storage";

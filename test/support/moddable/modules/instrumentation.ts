@@ -1,0 +1,1 @@
+export { Instrumentation as default } from "../timer";

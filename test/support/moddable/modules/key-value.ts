@@ -1,0 +1,1 @@
+export { KeyValue as default } from "../storage";

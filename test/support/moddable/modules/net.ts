@@ -1,0 +1,1 @@
+export { Net as default } from "../network";

@@ -1,0 +1,1 @@
+export { SNTP as default } from "../network";

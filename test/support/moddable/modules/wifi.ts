@@ -1,0 +1,1 @@
+export { OldWiFi as default } from "../network";
