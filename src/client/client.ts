@@ -50,6 +50,9 @@ export const enum Waits {
   Answer = 2,
 }
 
+/** Packet Identifiers are from 1 to this [5.0 section 2.2.1]. */
+const MOST_IDS = 65535;
+
 export class Client {
   state: ClientState = ClientState.Stopped;
   readonly limits: ClientLimits;
@@ -130,6 +133,8 @@ export class Client {
     this.properties = new PropertyReader(layout.u8);
     this.#connect = new ConnectWriter(layout.u8, limits, tables.stage, this.properties);
     this.sessions.add(tables.stage, 0);
+    // A session may be resumed of which the server still has Packet Identifiers of another life of ours: not from 1 on.
+    layout.u16[this.sessions.nextId + ONE] = 1 + ((ports.random.next() >>> 1) % MOST_IDS);
     ports.transport.attach(
       layout.u8.buffer as ArrayBuffer,
       tables.input,

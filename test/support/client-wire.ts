@@ -10,6 +10,8 @@ import type { MemoryStream } from "./memory-transport";
 import { Random } from "./random";
 
 export interface WireOptions {
+  /** What the client's random source says first: it decides the first Packet Identifier. */
+  firstDraw?: number;
   readAhead?: boolean;
   /** Bytes that may pass before the stream breaks, by direction; for the first connection only. */
   cutUp?: number;
@@ -198,7 +200,13 @@ export function wireClient<C extends WireClient, E extends Recorder>(
 ): Peer<C> & { events: E } {
   const wire = new Wire(harness, options);
   const random = new Random(1);
-  const ports = { transport: wire, dialer: wire, clock: harness.clock, random: { next: () => random.below(2 ** 31) } };
+  let drawn = options.firstDraw ?? 0; // Packet Identifiers from 1 on
+  const next = (): number => {
+    const draw = drawn;
+    drawn = random.below(2 ** 31);
+    return draw;
+  };
+  const ports = { transport: wire, dialer: wire, clock: harness.clock, random: { next } };
   const client = make(ports);
   wire.client = client;
   const settle = (): void => {
