@@ -45,7 +45,18 @@ export class ClientStream implements Transport, Dialer {
   }
 
   dial(): void {
-    const socket = this.#open();
+    let socket: Socket;
+    try {
+      socket = this.#open();
+    } catch (error) {
+      // What node:tls does not take it says at once: an attempt that failed like any other.
+      this.error = error as Error;
+      setImmediate(() => {
+        this.#client?.closed();
+        this.#wake();
+      });
+      return;
+    }
     const tell = (what: "opened" | "ready" | "closed"): void => {
       if (socket !== this.#socket) return;
       this.#client?.[what]();
