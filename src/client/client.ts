@@ -200,8 +200,11 @@ export class Client {
     return row;
   }
 
-  /** Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none); returns its number. */
-  subscribe(filter: string, options: number, identifier = 0): number | NotAccepted {
+  /**
+   * Subscribes with these Subscription Options [5.0 section 3.8.3.1] and Subscription Identifier (0: none); returns its
+   * number. A Topic Filter given as bytes costs no allocation on XS.
+   */
+  subscribe(filter: string | Uint8Array, options: number, identifier = 0): number | NotAccepted {
     const { blocks, limits, response, subscriptions } = this;
     const length = this.#filter(filter);
     if (length <= 0) return NotAccepted.Topic;
@@ -223,7 +226,7 @@ export class Client {
   }
 
   /** Returns the number of the subscription, of which `ClientEvents.unsubscribed` tells. */
-  unsubscribe(filter: string): number | NotAccepted {
+  unsubscribe(filter: string | Uint8Array): number | NotAccepted {
     const length = this.#filter(filter);
     const row = length <= 0 ? NONE : this.#find(length);
     if (row === NONE) return NotAccepted.Unknown;
@@ -390,7 +393,7 @@ export class Client {
     }
   }
 
-  /** Writes a Topic Name to `at`; its length, or -1 when it is too long. */
+  /** Writes a Topic Name or Topic Filter to `at`; its length, or below 0 when it is too long. */
   #topic(topic: string | Uint8Array, at: number): number {
     const { topicBytes } = this.limits;
     if (typeof topic === "string") return writeText(this.layout.u8, at, at + topicBytes, topic) - at;
@@ -423,14 +426,12 @@ export class Client {
   }
 
   /** Writes a Topic Filter to the stage; its length, or -1 when it is none. */
-  #filter(filter: string): number {
+  #filter(filter: string | Uint8Array): number {
     const at = this.tables.stage;
-    const { topicBytes, topicLevels } = this.limits;
-    const { u8 } = this.layout;
-    const length = writeText(u8, at, at + topicBytes, filter) - at;
+    const length = this.#topic(filter, at);
     if (length <= 0) return -1;
-    const levels = topicFilterLevels(u8, at, length);
-    return levels === ILL_FORMED || levels <= 0 || levels > topicLevels ? -1 : length;
+    const levels = topicFilterLevels(this.layout.u8, at, length);
+    return levels === ILL_FORMED || levels <= 0 || levels > this.limits.topicLevels ? -1 : length;
   }
 
   #find(length: number): number {
