@@ -144,7 +144,7 @@ export class Client {
     if (end < 0) throw new OptionsError("clientId", `is no text, or longer than ${this.limits.clientIdBytes} bytes`);
     this.clientIdLength = end - clientId;
     this.#connect.write(output, options, true, clientId, this.clientIdLength); // all of it can be written
-    this.options = options;
+    this.options = this.#connect.keep(options);
     this.version = options.version ?? Version.V5_0;
     this.sessions.set(ONE, SessionFlag.V5, this.version === Version.V5_0);
     this.#isFirst = true;
