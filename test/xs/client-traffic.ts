@@ -3,6 +3,7 @@
 // the kind and what belongs to it, and allocates nothing itself.
 
 import { ClientState } from "../../src/client/client";
+import type { ConnectOptions } from "../../src/client/options";
 import { ClientCause, NotAccepted } from "../../src/client/ports";
 import { type ClientWorld, DOWN, UP } from "./client-world";
 import { PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE } from "./packet";
@@ -324,7 +325,7 @@ class Waiting extends ClientTraffic {
   private asked = 0;
 
   prepare(): void {
-    this.world.start(this.version, 60);
+    this.world.start(this.version, { keepAlive: 60 });
   }
 
   step(i: number): void {
@@ -344,13 +345,19 @@ class Waiting extends ClientTraffic {
 
 /** The stream breaks after any number of bytes; the session is resumed and what was on its way goes again. */
 class Resuming extends ClientTraffic {
+  private readonly options: ConnectOptions;
   private publisher = 0;
   private witness = 0;
   private sentTo = 0;
 
+  constructor(world: ClientWorld, version: number, options: ConnectOptions = {}) {
+    super(world, version);
+    this.options = options;
+  }
+
   prepare(): void {
     const { world } = this;
-    world.start(this.version);
+    world.start(this.version, this.options);
     world.client.subscribe(this.filters[3], 2);
     world.settle();
     this.publisher = world.join(5, 1);
@@ -593,6 +600,13 @@ const both = [
 ] as const;
 const qualities = [0, 1, 2];
 
+/** All that a CONNECT can say as text. */
+const full: ConnectOptions = {
+  userName: "a user",
+  password: "a password",
+  will: { topic: "house/é/gone", payload: bytes("!"), qos: 1 },
+};
+
 function all(): Record<string, (world: ClientWorld) => Kind> {
   const found: Record<string, (world: ClientWorld) => Kind> = {};
   for (const [version, name] of both) {
@@ -605,6 +619,7 @@ function all(): Record<string, (world: ClientWorld) => Kind> {
     found[`${name}: SUBSCRIBE, UNSUBSCRIBE`] = (world) => new Filtering(world, version);
     found[`${name}: PINGREQ`] = (world) => new Waiting(world, version);
     found[`${name}: cut, session resumed`] = (world) => new Resuming(world, version);
+    found[`${name}: cut, with a will and a user`] = (world) => new Resuming(world, version, full);
     found[`${name}: cut, session forgotten`] = (world) => new Forgotten(world, version);
     found[`${name}: refused by limits`] = (world) => new Refusing(world, version);
   }

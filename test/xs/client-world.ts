@@ -182,10 +182,10 @@ export class ClientWorld extends World {
   }
 
   /** Connects the client; it keeps its session for an hour. */
-  start(version: number, keepAlive = 0, isKept = true): void {
-    const options: ConnectOptions = { version, clientId: "core", keepAlive, cleanStart: !isKept };
+  start(version: number, further: ConnectOptions = {}): void {
+    const kept = version === 5 ? { sessionExpiry: 3600 } : {};
     this.version = version;
-    this.client.start(isKept && version === 5 ? { ...options, sessionExpiry: 3600 } : options);
+    this.client.start({ version, clientId: "core", keepAlive: 0, cleanStart: false, ...kept, ...further });
     this.settle();
     if (this.client.state !== ClientState.Connected) throw new Error("the client is not connected");
   }
