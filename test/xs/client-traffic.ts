@@ -210,12 +210,15 @@ class Accepting extends ClientTraffic {
     this.sendTo(this.publisher, i, 1 + (i & 1), world.draw(100));
     this.published++;
     this.open++;
-    if (this.open < 1 + (i % 3)) return;
-    const { ids } = world.application;
-    if ((i & 4) === 0) for (let n = 0; n < this.open; n++) this.accept(ids[n]);
+    if (this.open > i % 3) this.acceptAll((i & 4) === 0);
+  }
+
+  private acceptAll(isBackwards: boolean): void {
+    const { ids } = this.world.application;
+    if (isBackwards) for (let n = 0; n < this.open; n++) this.accept(ids[n]);
     else for (let n = this.open - 1; n >= 0; n--) this.accept(ids[n]);
     this.open = 0;
-    world.settle();
+    this.world.settle();
   }
 
   private accept(id: number): void {
@@ -224,6 +227,7 @@ class Accepting extends ClientTraffic {
   }
 
   check(): void {
+    this.acceptAll(false);
     const { messages } = this.world.application;
     const got = messages[1] + messages[2];
     expect(got === this.published, `${this.published} messages, not ${got}`);
