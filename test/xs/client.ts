@@ -215,8 +215,9 @@ function main(): void {
   const ports = { transport: stream, dialer: stream, clock: { now: host.now, wall: () => 0 }, random: { next } };
   client = new Client(limits, ports, application);
   application.serve(client);
-  const kept = version === "5" ? { sessionExpiry: 3600 } : {};
-  client.start({ version: Number(version), clientId: what, cleanStart: false, ...kept });
+  const isKept = what === "echo";
+  const sessionExpiry = isKept && version === "5" ? 3600 : 0;
+  client.start({ version: Number(version), clientId: what, cleanStart: !isKept, sessionExpiry });
   client.subscribe(bytes(what === "echo" ? "in/#" : "self/+"), 2);
   endsAt = host.now() + Number(milliseconds);
   mayPlant = plant === "plant";
