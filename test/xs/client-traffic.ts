@@ -8,7 +8,7 @@ import { ClientCause, NotAccepted } from "../../src/client/ports";
 import { type ClientWorld, DOWN, UP } from "./client-world";
 import { PINGREQ, PUBACK, PUBLISH, SUBSCRIBE, UNSUBSCRIBE } from "./packet";
 import { PINGRESP } from "./reader";
-import { expect, type Kind, Traffic } from "./traffic";
+import { expect, fail, type Kind, Traffic } from "./traffic";
 
 const RETAIN = 1;
 
@@ -56,7 +56,7 @@ abstract class ClientTraffic extends Traffic<ClientWorld> {
     const payload = this.payloads[(i * 7) % this.payloads.length];
     const properties = this.version === 5 ? this.properties[i & 3] : undefined;
     const row = client.publish(name, payload, qos, (i & 7) === 6, properties, (i & 4) !== 0 ? 600 : -1);
-    expect(row > 0, "the message is taken");
+    if (row <= 0) fail("the message is taken");
     this.published++;
   }
 
@@ -222,8 +222,8 @@ class Accepting extends ClientTraffic {
   }
 
   private accept(id: number): void {
-    expect(this.world.client.accept(id), "the message waits for it");
-    expect(!this.world.client.accept(id), "only once");
+    if (!this.world.client.accept(id)) fail("the message waits for it");
+    if (this.world.client.accept(id)) fail("only once");
   }
 
   check(): void {
@@ -302,14 +302,14 @@ class Filtering extends ClientTraffic {
     const turn = i >>> 2;
     const filter = filters[turn % filters.length];
     if ((i & 3) === 3) {
-      expect(client.unsubscribe(filter) > 0, "it is known");
+      if (client.unsubscribe(filter) <= 0) fail("it is known");
       this.left++;
       world.settle();
-      expect(client.unsubscribe(filter) === NotAccepted.Unknown, "it is gone");
+      if (client.unsubscribe(filter) !== NotAccepted.Unknown) fail("it is gone");
       return;
     }
     const identifier = version === 5 && (i & 1) === 0 ? 1 + turn : 0;
-    expect(client.subscribe(filter, i % 3, identifier) > 0, "it is taken");
+    if (client.subscribe(filter, i % 3, identifier) <= 0) fail("it is taken");
     this.asked++;
     world.settle();
   }
@@ -481,11 +481,11 @@ class Refusing extends ClientTraffic {
   /** The client takes none of these. */
   private refuse(): void {
     const { client } = this.world;
-    expect(client.publish(this.wildcard, undefined, 1, false) === NotAccepted.Topic, "a Topic Filter is no name");
-    expect(client.publish(this.long, undefined, 1, false) === NotAccepted.Topic, "a long name");
-    expect(client.subscribe(this.long, 1) === NotAccepted.Topic, "a long filter");
-    expect(client.unsubscribe(this.topics[1]) === NotAccepted.Unknown, "no such filter");
-    if (this.version === 4) expect(client.subscribe(this.filters[1], 1, 5) === NotAccepted.Unsupported, "identifier");
+    if (client.publish(this.wildcard, undefined, 1, false) !== NotAccepted.Topic) fail("a Topic Filter is no name");
+    if (client.publish(this.long, undefined, 1, false) !== NotAccepted.Topic) fail("a long name");
+    if (client.subscribe(this.long, 1) !== NotAccepted.Topic) fail("a long filter");
+    if (client.unsubscribe(this.topics[1]) !== NotAccepted.Unknown) fail("no such filter");
+    if (this.version === 4 && client.subscribe(this.filters[1], 1, 5) !== NotAccepted.Unsupported) fail("identifier");
   }
 
   /** Topic Name, or properties, longer than the client takes: PUBACK or PUBREC with 0x97 in 5.0. */
@@ -524,15 +524,15 @@ class Refusing extends ClientTraffic {
     const { unpublishedCount } = world.application;
     world.cut();
     world.settle();
-    expect(client.publish(this.topics[0], undefined, 0, false) === NotAccepted.Offline, "QoS 0 needs a connection");
+    if (client.publish(this.topics[0], undefined, 0, false) !== NotAccepted.Offline) fail("QoS 0 needs a connection");
     let taken = 0;
     while (client.publish(this.topics[taken & 3], this.large, 1, false, undefined, 0) > 0) taken++;
-    expect(taken > 1, "some were taken");
+    if (taken <= 1) fail("some were taken");
     world.clock.milliseconds += 1000;
     world.reconnect();
     this.expired += taken;
-    expect(world.application.unpublishedCount === unpublishedCount + taken, "all expired");
-    expect(world.application.unpublishedFor === ClientCause.Expired, "for that reason");
+    if (world.application.unpublishedCount !== unpublishedCount + taken) fail("all expired");
+    if (world.application.unpublishedFor !== ClientCause.Expired) fail("for that reason");
   }
 
   check(): void {
@@ -587,8 +587,8 @@ class Misled extends ClientTraffic {
     for (let at = this.at[number]; at < this.at[number + 1]; at++) packet.u8(this.bytes[at]);
     world.push(i % 3 === 0 ? 1 : 100);
     this.sent++;
-    if (world.application.disconnectedCount !== before + 1) expect(false, `packet ${number} ends the connection`);
-    expect(world.application.disconnectedFor >= 0x80, "for a reason");
+    if (world.application.disconnectedCount !== before + 1) fail(`packet ${number} ends the connection`);
+    if (world.application.disconnectedFor < 0x80) fail("for a reason");
     world.reconnect();
   }
 

@@ -22,6 +22,8 @@ const limits: ClientLimits = { ...clientPresets.sensor, reconnectMilliseconds: 2
 const LARGEST = 200;
 const planted: object[] = [{}];
 const ROUNDS = 20;
+/** A literal would be a new string where it is used. */
+const SUBSCRIBED = "subscribed";
 
 function bytes(text: string): Uint8Array {
   return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
@@ -128,7 +130,7 @@ class Application implements ClientEvents {
 
   subscribed(_subscription: number, reasonCode: number): void {
     if (reasonCode !== 2) throw new Error("the Topic Filter was refused");
-    host.print("subscribed");
+    host.print(SUBSCRIBED);
   }
 
   unsubscribed(): void {}
