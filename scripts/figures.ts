@@ -104,7 +104,7 @@ export function clientTable(): string {
 export const figures: Readonly<Record<string, () => string>> = {
   presets: presetTable,
   costs: costTable,
-  clients: clientTable,
+  client: clientTable,
 };
 
 /** Documents whose marked tables are ours: `<!-- figures: NAME -->` to `<!-- end -->`. */
