@@ -174,7 +174,7 @@ export class Client {
     u8.copyWithin(clientId, output, end);
     this.clientIdLength = length;
     this.#connect.write(output, options, true, clientId, this.clientIdLength); // all of it can be written
-    this.options = options;
+    this.options = this.#connect.keep(options);
     this.version = options.version ?? Version.V5_0;
     this.sessions.set(ONE, SessionFlag.V5, this.version === Version.V5_0);
     this.#isFirst = true;

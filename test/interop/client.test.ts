@@ -1,6 +1,5 @@
 // Midge's client on Node.js, against Midge and against Debian's Mosquitto. A proxy between them cuts connections.
 
-import net from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   type ConnectOptions,
@@ -14,6 +13,7 @@ import {
 } from "../../hosts/node/client/index";
 import { presets } from "../../src/memory/limits";
 import { Random } from "../support/random";
+import { Cutter } from "./cutter";
 import { findCommand, startServer } from "./server";
 
 const present = findCommand("mosquitto") !== undefined;
@@ -21,68 +21,15 @@ if (!present && process.env.MIDGE_REQUIRE) throw new Error("mosquitto is require
 const kinds = present ? (["midge", "mosquitto"] as const) : (["midge"] as const);
 
 const open: MqttClient[] = [];
-const proxies: Cutter[] = [];
 
 afterEach(async () => {
   for (const client of open.splice(0)) await client.close(true);
-  for (const proxy of proxies.splice(0)) await proxy.stop();
 });
 
 async function join(port: number, options: ConnectOptions = {}): Promise<MqttClient> {
   const client = await connect(`mqtt://127.0.0.1:${port}`, options);
   open.push(client);
   return client;
-}
-
-/** Passes bytes on until it is told to cut. */
-class Cutter {
-  port = 0;
-  connections = 0;
-  /** Bytes after which the connections are cut, in either direction. */
-  left = Number.POSITIVE_INFINITY;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #server: net.Server;
-
-  private constructor(to: number) {
-    this.#server = net.createServer((near) => {
-      this.connections++;
-      const far = net.connect(to, "127.0.0.1");
-      for (const [from, into] of [
-        [near, far],
-        [far, near],
-      ]) {
-        this.#sockets.add(from);
-        from.on("error", () => {});
-        from.on("close", () => {
-          this.#sockets.delete(from);
-          into.destroy();
-        });
-        from.on("data", (bytes: Buffer) => {
-          into.write(bytes.subarray(0, this.left));
-          this.left -= bytes.length;
-          if (this.left <= 0) this.cut();
-        });
-      }
-    });
-  }
-
-  static async start(to: number): Promise<Cutter> {
-    const proxy = new Cutter(to);
-    proxies.push(proxy);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
-    proxy.port = (proxy.#server.address() as net.AddressInfo).port;
-    return proxy;
-  }
-
-  cut(): void {
-    this.left = Number.POSITIVE_INFINITY;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  async stop(): Promise<void> {
-    this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
 }
 
 describe.each(kinds)("%s", (kind) => {
