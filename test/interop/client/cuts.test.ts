@@ -1,4 +1,4 @@
-// The connection is lost at every packet of every exchange: before it, in the middle of it, behind it. A proxy that knows
+// The connection is lost at every packet of every exchange: before it, in the middle of it, behind it. A relay that knows
 // packets cuts; the session is resumed; nothing may be lost, and QoS 2 comes exactly once.
 
 import { describe, expect, test } from "vitest";
@@ -21,7 +21,7 @@ import {
 } from "../../support/packets";
 import { until } from "../clients";
 import { startServer } from "../server";
-import { type CutPoint, type Direction, Proxy, packetGates } from "./proxy";
+import { type CutPoint, type Direction, packetGates, Relay } from "./relay";
 import { inParallel, join, keeping, kinds, versions } from "./setup";
 
 const WHENS = ["before", "inside", "after"] as const;
@@ -58,8 +58,8 @@ function nameOf({ direction, type, nth, when }: CutPoint): string {
 }
 
 /** It came to the cut, and the client is back. */
-async function recovered(proxy: Proxy, client: MqttClient, what: string): Promise<void> {
-  await until(() => proxy.cuts === 1 && proxy.connections >= 2 && client.connected, `${what} was cut`, PATIENCE);
+async function recovered(relay: Relay, client: MqttClient, what: string): Promise<void> {
+  await until(() => relay.cuts === 1 && relay.connections >= 2 && client.connected, `${what} was cut`, PATIENCE);
 }
 
 /** What was got for the first time, in order; nothing came twice at QoS 2. */
@@ -81,14 +81,14 @@ describe.each(kinds)("%s", (kind) => {
       await observer.subscribe("t/#", ({ topic, payload }) => keep(topic, payload), { qos: 2 });
       await inParallel(points(handshake(qos, "up"), MESSAGES), AT_ONCE, async (point) => {
         const name = nameOf(point);
-        const proxy = await Proxy.start(port, packetGates(point));
-        const client = await join(proxy.port, keeping(version, name));
+        const relay = await Relay.start(port, packetGates(point));
+        const client = await join(relay.port, keeping(version, name));
         let settled = 0;
         const publish = (payload: string): Promise<void> =>
           client.publish(`t/${name}`, payload, { qos }).then(() => void settled++);
         const payloads = Array.from({ length: MESSAGES }, (_, n) => `${n}`);
         await Promise.all(payloads.map(publish));
-        await recovered(proxy, client, name);
+        await recovered(relay, client, name);
         await publish("last");
         await until(() => got.get(`t/${name}`)?.at(-1) === "last", `all of ${name} came`, PATIENCE);
         expect([name, ...firsts(got.get(`t/${name}`) ?? [], qos)]).toEqual([name, ...payloads, "last"]);
@@ -103,13 +103,13 @@ describe.each(kinds)("%s", (kind) => {
       const sender = await join(port, { version });
       await inParallel(points(handshake(qos, "down"), MESSAGES), AT_ONCE, async (point) => {
         const name = nameOf(point);
-        const proxy = await Proxy.start(port, packetGates(point));
-        const client = await join(proxy.port, keeping(version, name));
+        const relay = await Relay.start(port, packetGates(point));
+        const client = await join(relay.port, keeping(version, name));
         const got: string[] = [];
         await client.subscribe(`t/${name}`, ({ payload }) => void got.push(payload.toString()), { qos });
         const payloads = Array.from({ length: MESSAGES }, (_, n) => `${n}`);
         await Promise.all(payloads.map((payload) => sender.publish(`t/${name}`, payload, { qos })));
-        await recovered(proxy, client, name);
+        await recovered(relay, client, name);
         await sender.publish(`t/${name}`, "last", { qos });
         await until(() => got.at(-1) === "last", `all of ${name} came`, PATIENCE);
         expect([name, ...firsts(got, qos)]).toEqual([name, ...payloads, "last"]);
@@ -126,9 +126,9 @@ describe.each(kinds)("%s", (kind) => {
       ];
       await inParallel(points(packets, 1), AT_ONCE, async (point) => {
         const name = nameOf(point);
-        const proxy = await Proxy.start(port, packetGates(point));
-        const client = await join(proxy.port, { ...keeping(version, name), cleanStart });
-        await recovered(proxy, client, name);
+        const relay = await Relay.start(port, packetGates(point));
+        const client = await join(relay.port, { ...keeping(version, name), cleanStart });
+        await recovered(relay, client, name);
         await expectWorking(client, name);
         tried++;
       });
@@ -144,15 +144,15 @@ describe.each(kinds)("%s", (kind) => {
       ];
       await inParallel(points(packets, 1), AT_ONCE, async (point) => {
         const name = nameOf(point);
-        const proxy = await Proxy.start(port, packetGates(point));
-        const client = await join(proxy.port, keeping(version, name));
+        const relay = await Relay.start(port, packetGates(point));
+        const client = await join(relay.port, keeping(version, name));
         const got: string[] = [];
         client.on("message", ({ topic, payload }) => got.push(`${topic} ${payload}`));
         expect(await client.subscribe(name, undefined, { qos: 1 })).toBe(1);
         await client.publish(name, "subscribed", { qos: 1 });
         await until(() => got.length === 1, `the message of ${name} came`, PATIENCE);
         await client.unsubscribe(name);
-        await recovered(proxy, client, name);
+        await recovered(relay, client, name);
         await client.publish(name, "unsubscribed", { qos: 1 });
         await expectWorking(client, `${name}/more`);
         expect(got).toEqual([`${name} subscribed`, `${name}/more works`]);
@@ -168,9 +168,9 @@ describe.each(kinds)("%s", (kind) => {
       ];
       await inParallel(points(packets, 1), AT_ONCE, async (point) => {
         const name = nameOf(point);
-        const proxy = await Proxy.start(port, packetGates(point));
-        const client = await join(proxy.port, { ...keeping(version, name), keepAlive: 1 });
-        await recovered(proxy, client, name);
+        const relay = await Relay.start(port, packetGates(point));
+        const client = await join(relay.port, { ...keeping(version, name), keepAlive: 1 });
+        await recovered(relay, client, name);
         await expectWorking(client, name);
         tried++;
       });

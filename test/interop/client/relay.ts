@@ -16,13 +16,13 @@ export interface Verdict {
 /** Decides about the bytes of one connection. */
 export type Gate = (bytes: Uint8Array, direction: Direction) => Verdict;
 
-const running: Proxy[] = [];
+const running: Relay[] = [];
 
 afterEach(async () => {
-  for (const proxy of running.splice(0)) await proxy.stop();
+  for (const relay of running.splice(0)) await relay.stop();
 });
 
-export class Proxy {
+export class Relay {
   port = 0;
   /** Connections so far. */
   connections = 0;
@@ -37,7 +37,7 @@ export class Proxy {
       const far = net.connect({ port: to, host: "127.0.0.1", noDelay: true });
       const gate = openGate();
       let isOver = false;
-      const relay = (from: net.Socket, into: net.Socket, direction: Direction): void => {
+      const join = (from: net.Socket, into: net.Socket, direction: Direction): void => {
         this.#sockets.add(from);
         from.on("error", () => {});
         from.on("close", () => {
@@ -57,18 +57,18 @@ export class Proxy {
           from.destroy();
         });
       };
-      relay(near, far, "up");
-      relay(far, near, "down");
+      join(near, far, "up");
+      join(far, near, "down");
     });
   }
 
   /** @param openGate makes the gate of each connection; without it everything passes. */
-  static async start(to: number, openGate: () => Gate = () => open): Promise<Proxy> {
-    const proxy = new Proxy(to, openGate);
-    running.push(proxy);
-    await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
-    proxy.port = (proxy.#server.address() as net.AddressInfo).port;
-    return proxy;
+  static async start(to: number, openGate: () => Gate = () => open): Promise<Relay> {
+    const relay = new Relay(to, openGate);
+    running.push(relay);
+    await new Promise<void>((resolve) => relay.#server.listen(0, "127.0.0.1", resolve));
+    relay.port = (relay.#server.address() as net.AddressInfo).port;
+    return relay;
   }
 
   /** Ends all connections now. */
@@ -110,7 +110,7 @@ export interface CutPoint {
   when: "before" | "inside" | "after";
 }
 
-/** The gates of a proxy that cuts once, at a certain packet. */
+/** The gates of a relay that cuts once, at a certain packet. */
 export function packetGates(point: CutPoint): () => Gate {
   let seen = 0;
   return () => {
