@@ -53,7 +53,8 @@ export class MqttClient extends EventEmitter<Events> {
   #pieces: Buffer[] = [];
   #epoch = 0;
   #isScheduled = false;
-  #isDrained: (() => void) | undefined;
+  /** Calls of `close` that wait for what is published. */
+  #onDrained: (() => void)[] = [];
   #isClosed = false;
   /** Loops over messages that wait. */
   readonly #onClose = new Set<() => void>();
@@ -225,12 +226,13 @@ export class MqttClient extends EventEmitter<Events> {
     await this.publish(responseTopic, payload, { ...options, correlationData });
   }
 
-  /** Waits until everything published is done with, unless `force`; then DISCONNECT. */
+  /**
+   * Waits until everything published is done with, or the connection is gone, unless `force`; then DISCONNECT. What is not
+   * done with then fails; afterwards nothing is taken.
+   */
   async close(force = false): Promise<void> {
     if (!force && this.connected && this.#published.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#isDrained = resolve;
-      });
+      await new Promise<void>((resolve) => this.#onDrained.push(resolve));
     }
     this.#isClosed = true;
     this.#core.stop();
@@ -239,6 +241,7 @@ export class MqttClient extends EventEmitter<Events> {
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     for (const wake of this.#onClose) wake();
+    this.#drained();
     for (const waiting of [this.#published, this.#subscribed, this.#unsubscribed]) {
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
@@ -247,6 +250,7 @@ export class MqttClient extends EventEmitter<Events> {
 
   #wait<T>(map: Map<number, Waiting<T>>, row: number): Promise<T> {
     if (row < 0) return Promise.reject(new NotAcceptedError(row));
+    if (this.#isClosed) return Promise.reject(new MqttError("not done", ClientCause.Stopped));
     this.#schedule();
     const before = map.get(row); // asked for twice: both hear of it
     const waiting = new Promise<T>((resolve, reject) => {
@@ -350,11 +354,17 @@ export class MqttClient extends EventEmitter<Events> {
       connecting.reject(error);
     }
     this.emit("disconnect", error);
+    this.#drained();
+  }
+
+  /** Nothing published is left to wait for. */
+  #drained(): void {
+    for (const resolve of this.#onDrained.splice(0)) resolve();
   }
 
   #publishedWith(row: number, reason: number): void {
     this.#settle(this.#published, row, reason, undefined);
-    if (this.#published.size === 0) this.#isDrained?.();
+    if (this.#published.size === 0) this.#drained();
   }
 
   #message(): void {
