@@ -319,8 +319,13 @@ export class MqttClient extends EventEmitter<Events> {
   #connected(sessionPresent: boolean): void {
     if (!sessionPresent) this.#epoch++;
     this.#server = this.#serverInfo(sessionPresent);
-    this.#connecting?.resolve();
-    this.#connecting = undefined;
+    if (this.#connecting !== undefined) {
+      // What waits in a session that goes on comes at once: not before those who await `connect` could listen.
+      this.#core.pause();
+      setImmediate(() => this.#regulate());
+      this.#connecting.resolve();
+      this.#connecting = undefined;
+    }
     this.emit("connect", this.#server);
   }
 
