@@ -9,7 +9,7 @@ describe.each(kinds)("%s", (kind) => {
     describe.each([1, 2])("QoS %i", (qos) => {
       test("10,000 messages", async () => {
         const run = { kind, version, qos, messages: 10_000, mostBytes: 12_000, patience: 60_000 };
-        expect(await publishThroughCuts(run, newSeed())).toBeGreaterThan(50);
+        expect(await publishThroughCuts(run, newSeed())).toBeGreaterThan(20);
       });
 
       test("20 seeds", async () => {
