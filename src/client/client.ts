@@ -333,9 +333,15 @@ export class Client {
     } else if (this.#isClosed && this.state === ClientState.Dialing) {
       this.end(ClientCause.Lost);
     }
-    // An acknowledgement that went out makes room for the next message.
-    if (this.waits !== Waits.Nothing && hasRoom(this, this.waits === Waits.Receipt)) this.#isReady = true;
+    if (this.waits !== Waits.Nothing && this.#isWaitOver()) this.#isReady = true;
     return this.#isReady;
+  }
+
+  /** An acknowledgement that went out has made room for what is to be read next, or none is left that could. */
+  #isWaitOver(): boolean {
+    const { inbox } = this;
+    const isHopeless = inbox.firstOwed(ONE) === NONE && !inbox.hasOpen(ONE);
+    return isHopeless || hasRoom(this, this.waits === Waits.Receipt);
   }
 
   // For the handlers
