@@ -266,11 +266,12 @@ describe.each(versions)("after CONNACK, version %i", (version) => {
     const { connection, client, errors } = await establish(version);
     const published = client.publish("t", "x", { qos: 2 });
     await until(() => connection.of(PUBLISH).length === 1, "PUBLISH came");
-    connection.send(puback(1), pubcomp(1));
-    connection.send(pubrec(1));
+    const { id } = readPublish(version, connection.of(PUBLISH)[0]);
+    connection.send(puback(id), pubcomp(id));
+    connection.send(pubrec(id));
     await until(() => connection.of(PUBREL).length === 1, "PUBREL came");
     expect(client.unpublished).toBe(1);
-    connection.send(pubcomp(1));
+    connection.send(pubcomp(id));
     await published;
     expect(errors).toEqual([]);
   });

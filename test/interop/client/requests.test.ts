@@ -3,7 +3,16 @@
 import { describe, expect, test } from "vitest";
 import { type MqttClient, MqttError, OptionsError, type ReceivedMessage } from "../../../hosts/node/client/index";
 import { presets } from "../../../src/memory/limits";
-import { PUBACK, PUBLISH, packet, publish, readAcknowledgement, readPublish, SUBSCRIBE } from "../../support/packets";
+import {
+  PUBACK,
+  PUBLISH,
+  packet,
+  puback,
+  publish,
+  readAcknowledgement,
+  readPublish,
+  SUBSCRIBE,
+} from "../../support/packets";
 import { until } from "../clients";
 import { startServer } from "../server";
 import { Relay } from "./relay";
@@ -194,7 +203,7 @@ describe.each(versions)("messages(), version %i", (version) => {
     for (const payload of rest) server.last.send(publish({ level: version, topic: "t", payload }));
     await until(() => dropped.length === 6, "what is too much is dropped");
     expect(dropped).toEqual(rest.slice(-6));
-    server.last.send(packet(PUBACK, 0, [0, readPublish(version, server.last.of(PUBLISH)[0]).id]));
+    server.last.send(puback(readPublish(version, server.last.of(PUBLISH)[0]).id));
     await loop;
     expect(got).toEqual(["0", ...rest.slice(0, 63)]);
   });
