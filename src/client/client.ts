@@ -378,14 +378,16 @@ export class Client {
     }
   }
 
-  /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for the answer. */
+  /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for any answer. */
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
     // What we do not read can't be missed.
-    if (this.isPaused || this.isWaiting) this.receivedAt = this.pingSentAt = now;
-    if (this.isPingOwed) {
-      if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
-    } else if (((now - this.sentAt) | 0) >= patience || ((now - this.receivedAt) | 0) >= patience) {
+    if (this.isPaused || this.isWaiting) this.receivedAt = now;
+    const silence = (now - this.receivedAt) | 0;
+    // The answer may be behind much else that comes: then the server is there.
+    if (this.isPingOwed && silence >= patience && ((now - this.pingSentAt) | 0) >= patience) {
+      this.end(ClientCause.Silent);
+    } else if (((now - this.sentAt) | 0) >= patience || (silence >= patience && !this.isPingOwed)) {
       this.sender.ping();
     }
   }

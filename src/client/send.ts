@@ -32,17 +32,19 @@ export class Sender {
 
   /** Sends the first `count` bytes of the output. */
   send(count: number): void {
-    const { time, transport } = this.#client;
-    transport.send(ONE, count);
-    this.#client.sentAt = time.now;
+    const client = this.#client;
+    client.transport.send(ONE, count);
+    client.sentAt = client.time.now;
+    // Nobody can answer a PINGREQ that is behind a large PUBLISH.
+    if (this.#isPingWanted) client.pingSentAt = client.sentAt;
   }
 
   /** PINGREQ goes out in this step; the server owes PINGRESP. */
   ping(): void {
     const client = this.#client;
     this.#isPingWanted = true;
+    if (!client.isPingOwed) client.pingSentAt = client.time.now;
     client.isPingOwed = true;
-    client.pingSentAt = client.time.now;
     client.ready();
   }
 
@@ -88,6 +90,7 @@ export class Sender {
       if (writer.end - writer.at < ACK_BYTES) return false;
       writer.at = writePing(layout.u8, writer.at, PacketType.PINGREQ);
       this.#isPingWanted = false;
+      this.#client.pingSentAt = this.#client.time.now;
     }
     return this.#filters() && this.#publishes();
   }
