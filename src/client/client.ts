@@ -311,8 +311,8 @@ export class Client {
     tables.aliasesOut.clear(response.topicAliasMaximum);
     if (!response.sessionPresent) {
       inbox.clear(ONE); // [MQTT-3.2.2-5]
-      this.#begin(outbox);
       subscriptions.forget();
+      if (!this.#begin(outbox)) return;
     }
     this.events.connected(response.sessionPresent);
   }
@@ -440,27 +440,34 @@ export class Client {
     return this.subscriptions.find(stage, length, packetHead);
   }
 
-  /** The server has forgotten the session: what was on its way begins anew, as if it had never been sent. */
-  #begin(outbox: Outbox): void {
+  /**
+   * The server has forgotten the session: what was on its way begins anew, as if it had never been sent. False when the
+   * application has stopped the client meanwhile.
+   */
+  #begin(outbox: Outbox): boolean {
     const { sessions } = this;
-    const { u16, index } = this.layout;
-    let previous = NONE;
+    const { u16 } = this.layout;
     let row = outbox.first(ONE);
-    while (row !== NONE) {
+    for (; row !== NONE; row = outbox.next(row)) {
+      if (outbox.state(row) === Delivery.PubrelOwed) continue;
+      outbox.setState(row, Delivery.Queued);
+      outbox.setPacketId(row, 0);
+      outbox.clearFlag(row, DeliveryFlag.Begun);
+    }
+    let previous = NONE;
+    for (row = outbox.first(ONE); row !== NONE; ) {
       const next = outbox.next(row);
-      if (outbox.state(row) === Delivery.PubrelOwed) {
-        outbox.remove(ONE, previous, row); // it had the message
-        this.events.published(row, ReasonCode.Success);
-      } else {
-        outbox.setState(row, Delivery.Queued);
-        outbox.setPacketId(row, 0);
-        outbox.clearFlag(row, DeliveryFlag.Begun);
+      if (outbox.state(row) !== Delivery.PubrelOwed) {
         previous = row;
+      } else {
+        outbox.remove(ONE, previous, row); // it had the message
+        u16[sessions.inflight + ONE]--;
+        u16[sessions.relOwed + ONE]--;
+        this.events.published(row, ReasonCode.Success);
+        if (this.state !== ClientState.Connected) return false;
       }
       row = next;
     }
-    index[sessions.outSent + ONE] = NONE;
-    u16[sessions.inflight + ONE] = 0;
-    u16[sessions.relOwed + ONE] = 0;
+    return true;
   }
 }

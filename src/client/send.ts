@@ -48,9 +48,10 @@ export class Sender {
     client.ready();
   }
 
-  /** DISCONNECT, unless another packet is half sent. */
+  /** DISCONNECT, after what is gathered, unless another packet is half sent. */
   disconnect(reasonCode: ReasonCode): void {
     const { layout, sessions, tables, transport, version } = this.#client;
+    this.#flush();
     if (layout.index[sessions.sending + ONE] !== NONE || transport.writable(ONE) < ACK_BYTES) return;
     const code = version === Version.V5_0 ? reasonCode : ReasonCode.Success;
     this.send(writeDisconnect(layout.u8, tables.output, code) - tables.output);
@@ -63,6 +64,7 @@ export class Sender {
     if (sending !== NONE) outbox.setFlag(sending, DeliveryFlag.Begun);
     layout.index[sessions.sending + ONE] = NONE;
     this.#isPingWanted = false;
+    this.#writer.at = 0;
     this.#writer.alias = 0;
     this.#writer.omitsTopic = false;
   }
@@ -75,9 +77,17 @@ export class Sender {
     writer.at = tables.output;
     writer.end = tables.output + (writable < limits.outputBytes ? writable : limits.outputBytes);
     const isDone = this.#fill();
-    const count = writer.at - tables.output;
-    if (count > 0) this.send(count);
-    return !isDone && count > 0;
+    return this.#flush() && !isDone;
+  }
+
+  /** Sends what is gathered; the application may have stopped the client meanwhile. False when there is nothing. */
+  #flush(): boolean {
+    const writer = this.#writer;
+    const count = writer.at - this.#client.tables.output;
+    writer.at = 0;
+    if (count <= 0) return false;
+    this.send(count);
+    return true;
   }
 
   /** False when the room, or the turn, ran out. */
