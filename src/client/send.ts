@@ -106,9 +106,10 @@ export class Sender {
   }
 
   #filters(): boolean {
-    const { layout, subscriptions, tables, version } = this.#client;
+    const { layout, response, sessions, subscriptions, tables, version } = this.#client;
     const { u8 } = layout;
     const writer = this.#writer;
+    const most = layout.u32[sessions.maximumPacketSize + ONE];
     if (subscriptions.waiting === 0) return true;
     let row = subscriptions.next(0, Stage.Wanted, Stage.Unwanted);
     for (; row !== NONE; row = subscriptions.next(row, Stage.Wanted, Stage.Unwanted)) {
@@ -116,6 +117,10 @@ export class Sender {
       if (writer.end - writer.at < length + 24) return false;
       const isWanted = subscriptions.stage(row) === Stage.Wanted;
       const identifier = isWanted ? subscriptions.identifier(row) : 0;
+      if (identifier !== 0 && response.subscriptionIdentifierAvailable === 0) {
+        if (!this.#refuse(row, ReasonCode.SubscriptionIdentifiersNotSupported)) return false;
+        continue;
+      }
       const properties = tables.packetHead;
       if (identifier !== 0) {
         u8[properties] = Property.SubscriptionIdentifier;
@@ -125,9 +130,10 @@ export class Sender {
       const packetId = this.#packetId();
       const propertiesLength = identifier === 0 ? 0 : 1 + variableLength(identifier);
       const options = isWanted ? subscriptions.options(row) : -1;
+      const from = writer.at;
       writer.at = writeFilterRequest(
         u8,
-        writer.at,
+        from,
         version,
         packetId,
         tables.stage,
@@ -136,9 +142,24 @@ export class Sender {
         properties,
         propertiesLength,
       );
-      subscriptions.sent(row, packetId);
+      if (most === 0 || writer.at - from <= most) {
+        subscriptions.sent(row, packetId);
+      } else {
+        writer.at = from; // [MQTT-3.2.2-15]
+        if (!this.#refuse(row, ReasonCode.PacketTooLarge)) return false;
+      }
     }
     return true;
+  }
+
+  /** A Topic Filter can't be asked for, or given up. False when the application has stopped the client. */
+  #refuse(row: number, reason: ReasonCode): boolean {
+    const { events, subscriptions } = this.#client;
+    const isWanted = subscriptions.stage(row) === Stage.Wanted;
+    subscriptions.remove(row);
+    if (isWanted) events.subscribed(row, reason);
+    else events.unsubscribed(row, reason);
+    return this.#client.isOnline;
   }
 
   /** One that neither a message in flight nor a SUBSCRIBE or UNSUBSCRIBE has [MQTT-2.2.1-3]. */
