@@ -9,6 +9,7 @@ export class Aliases {
   readonly #layout: Layout;
   readonly #length: number;
   readonly #text: number;
+  readonly #isLost: number;
   readonly #topicBytes: number;
   readonly #count: number;
   #last = 0;
@@ -17,6 +18,7 @@ export class Aliases {
     layout.table(name, count);
     this.#layout = layout;
     this.#length = layout.u16Column();
+    this.#isLost = layout.u8Column();
     this.#text = layout.bytesColumn(topicBytes);
     this.#topicBytes = topicBytes;
     this.#count = count;
@@ -26,7 +28,21 @@ export class Aliases {
   clear(most: number): void {
     this.most = most < this.#count ? most : this.#count;
     this.#last = 0;
-    for (let alias = 1; alias <= this.#count; alias++) this.#layout.u16[this.#length + alias] = 0;
+    for (let alias = 1; alias <= this.#count; alias++) {
+      this.#layout.u16[this.#length + alias] = 0;
+      this.#layout.u8[this.#isLost + alias] = 0;
+    }
+  }
+
+  /** It stands for a Topic Name that was not kept; -1: any may. */
+  lose(alias: number): void {
+    const first = alias < 0 ? 1 : alias;
+    const last = alias < 0 ? this.#count : alias;
+    for (let lost = first; lost <= last; lost++) this.#layout.u8[this.#isLost + lost] = 1;
+  }
+
+  isLost(alias: number): boolean {
+    return this.#layout.u8[this.#isLost + alias] !== 0;
   }
 
   /** The alias of the Topic Name, or 0. */
@@ -47,6 +63,7 @@ export class Aliases {
   set(alias: number, at: number, length: number): void {
     const { u8, u16 } = this.#layout;
     u16[this.#length + alias] = length;
+    u8[this.#isLost + alias] = 0;
     const to = this.textOf(alias);
     u8.copyWithin(to, at, at + length);
   }

@@ -38,9 +38,8 @@ export class Message {
     const { decoder } = client;
     const { input } = decoder;
     const count = Math.min(input.left, decoder.remaining);
-    const isRefused = decoder.refusal !== Refusal.None;
-    if (!isRefused && !this.#isOpen && !this.#open()) return false;
-    if (isRefused || this.#isRepeated) {
+    if (decoder.refusal === Refusal.None && !this.#isOpen && !this.#open()) return false;
+    if (decoder.refusal !== Refusal.None || this.#isRepeated) {
       decoder.take(count);
       return true;
     }
@@ -55,8 +54,8 @@ export class Message {
   end(): boolean {
     const client = this.#client;
     const { decoder, inbox } = client;
+    if (decoder.refusal === Refusal.None && !this.#isOpen && !this.#open()) return false;
     if (decoder.refusal !== Refusal.None) return this.#refuse();
-    if (!this.#isOpen && !this.#open()) return false;
     this.#isOpen = false;
     const { qos, packetId } = this;
     decoder.finish();
@@ -85,6 +84,10 @@ export class Message {
     const { decoder, inbox, tables } = client;
     const { aliasesIn, head, received } = tables;
     const { alias, body, flags } = decoder;
+    if (decoder.topicLength === 0 && aliasesIn.isLost(alias)) {
+      decoder.refusal = Refusal.Caller; // its Topic Name was too long for us when the alias got it
+      return true;
+    }
     if ((flags & PublishFlag.QoS) === 4) {
       this.#isRepeated = inbox.knows(ONE, decoder.packetId); // [MQTT-4.3.3-10]
       if (!this.#isRepeated && !hasReceipt(client)) return false;
@@ -122,11 +125,12 @@ export class Message {
   /** Its topic or properties are longer than we can take: it is refused, as far as the version knows how. */
   #refuse(): boolean {
     const client = this.#client;
-    const { decoder, inbox, version } = client;
+    const { decoder, inbox, tables, version } = client;
     const qos = (decoder.flags & PublishFlag.QoS) >>> 1;
     const { packetId } = decoder;
     const isRepeated = qos === 2 && inbox.repeat(ONE, packetId);
     if (qos > 0 && !isRepeated && !hasReceipt(client)) return false;
+    if (decoder.topicLength > 0 && decoder.alias !== 0) tables.aliasesIn.lose(decoder.alias);
     decoder.finish();
     if (isRepeated) return true;
     client.refusedCount++;
