@@ -92,7 +92,7 @@ export class PeerWire implements Transport, Dialer {
 
   /** The network is good from now on. */
   heal(): void {
-    this.#options.dialFailures = 0;
+    this.#options.dialFailures = this.#options.idleReady = 0;
     this.#options.dialMost = Math.min(this.#options.dialMost, 50);
     if (!this.#isDialing || this.#answer !== "never") return;
     this.#answer = "open";

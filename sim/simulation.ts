@@ -10,7 +10,7 @@ import { homeClients } from "./home";
 import { eventNames, eventText } from "./names";
 import { Network } from "./network";
 import { limitsOf, type Options } from "./options";
-import { Violation } from "./oracle/model";
+import { type Message, Violation } from "./oracle/model";
 import { type Observer, Oracle } from "./oracle/oracle";
 import { encode, type PublishPacket } from "./packets";
 import { Peer, type PeerSurroundings } from "./peer";
@@ -79,12 +79,15 @@ export class Simulation implements Surroundings, PeerSurroundings, Observer {
   readonly faults: Record<string, number> = {};
   readonly events: Record<string, number> = {};
   readonly details: Record<string, number> = {};
-  readonly reached: Record<string, number> = {};
+  /** What clients that are ours have come to. */
+  readonly ways: Record<string, number> = {};
   #phase: "faults" | "healing" = "faults";
   readonly #free: FreePools = { blocks: 0, messages: 0, deliveries: 0 };
   readonly #random: Random;
   readonly #workload: Workload;
   readonly #initial: PoolReport[];
+  /** How often a payload was accepted, in runs with clients that are ours. */
+  readonly #routed = new Map<string, number>();
   #healedAt = 0;
   #atHealing: Result["atHealing"] = { clients: 0, subscriptions: 0, retained: 0, retainedBytes: 0 };
   #ticks = 0;
@@ -131,7 +134,7 @@ export class Simulation implements Surroundings, PeerSurroundings, Observer {
 
   #makePeer(name: string, own: Random): Peer {
     const style = drawStyle(this.options, own, name, this.broker.limits);
-    return new Peer(name, style, this.options, this, own, this.#workload, this.reached);
+    return new Peer(name, style, this.options, this, own, this.#workload);
   }
 
   /** Model clients, and clients that are ours. */
@@ -163,7 +166,7 @@ export class Simulation implements Surroundings, PeerSurroundings, Observer {
       details: this.details,
       counters,
       pools: this.broker.pools(),
-      peers: this.reached,
+      peers: this.ways,
       atHealing: this.#atHealing,
       timeline: this.recorder.timeline(
         this.clock.milliseconds,
@@ -391,6 +394,15 @@ export class Simulation implements Surroundings, PeerSurroundings, Observer {
     return [...(this.oracle.model.sessions.get(id)?.subscriptions.keys() ?? [])];
   }
 
+  reached(name: string, what: string): void {
+    this.ways[what] = (this.ways[what] ?? 0) + 1;
+    if (!what.startsWith("not accepted")) this.#trace(0, name, what, 0);
+  }
+
+  routedOf(payload: Buffer): number {
+    return this.#routed.get(payload.toString("latin1")) ?? 0;
+  }
+
   takeOver(clientId: string): void {
     const stream = this.connect(4);
     const packet = {
@@ -432,8 +444,11 @@ export class Simulation implements Surroundings, PeerSurroundings, Observer {
     this.recorder.delivered(latency);
   }
 
-  accepted(): void {
+  accepted({ payload }: Message): void {
     this.recorder.accepted();
+    if (this.peers.length === 0) return;
+    const text = payload.toString("latin1");
+    this.#routed.set(text, this.routedOf(payload) + 1);
   }
 
   #trace(connection: number, direction: string, text: string, id: number): void {

@@ -25,6 +25,7 @@ export function told<K extends Due["kind"]>(model: PeerModel, kind: K): Extract<
 }
 
 export function describe(due: Due): string {
+  if (due.kind === "published") return `that ${due.row} ended with ${due.code}`;
   if (due.kind !== "message") return JSON.stringify(due);
   return `the message ${textOf(due.packet.payload)} on ${JSON.stringify(due.packet.topic)}`;
 }
@@ -101,11 +102,14 @@ function begins(model: PeerModel): void {
   model.strays.clear();
   for (const outgoing of [...model.outgoing]) {
     if (outgoing.state === "pubrel owed" || outgoing.state === "pubcomp") {
-      model.due.push({ kind: "published", row: outgoing.row, code: 0 });
+      model.due.push({ kind: "published", row: outgoing.row, code: 0, outgoing });
       model.reach("released without PUBCOMP");
       continue;
     }
-    if (outgoing.isBegun) model.reach("sent anew");
+    if (outgoing.isBegun) {
+      outgoing.isAnew = true;
+      model.reach("sent anew");
+    }
     outgoing.state = "queued";
     outgoing.isBegun = false;
     outgoing.packetId = 0;
@@ -126,7 +130,7 @@ function acknowledgement(model: PeerModel, cmd: string, packetId: number, code: 
   const state = outgoing?.isOnThis || outgoing?.state === "pubcomp" ? outgoing.state : undefined;
   const ends = (told: number): void => {
     remove(model, outgoing!);
-    model.due.push({ kind: "published", row: outgoing!.row, code: told });
+    model.due.push({ kind: "published", row: outgoing!.row, code: told, outgoing: outgoing! });
   };
   if (cmd === "puback") {
     if (state === "puback") ends(code);

@@ -33,6 +33,8 @@ export interface Outgoing {
   isTold: boolean;
   /** The client may have read a PUBREC for it, before the connection was lost. */
   isMaybeThere: boolean;
+  /** It was sent in a session that is no more: the server may get it twice. */
+  isAnew: boolean;
 }
 
 export interface Filter {
@@ -62,7 +64,7 @@ export interface Owed {
 export type Due =
   | { kind: "connected"; present: boolean }
   | { kind: "disconnected"; reason: number }
-  | { kind: "published"; row: number; code: number }
+  | { kind: "published"; row: number; code: number; outgoing: Outgoing }
   | { kind: "subscribed" | "unsubscribed"; row: number; code: number }
   | { kind: "message"; packet: PublishPacket; size: number };
 
@@ -157,20 +159,12 @@ export class PeerModel {
   readonly aliasesUp = new Map<number, string>();
   /** "" for what the client can't know, because it refused the PUBLISH. */
   readonly aliasesDown = new Map<number, string>();
-  /** What the runs reach. */
-  readonly reached: Record<string, number>;
 
+  /** @param reach is told what happens, for the trace and the summary. */
   constructor(
-    readonly name: string,
     readonly limits: ClientLimits,
-    reached: Record<string, number>,
-  ) {
-    this.reached = reached;
-  }
-
-  reach(what: string): void {
-    this.reached[what] = (this.reached[what] ?? 0) + 1;
-  }
+    readonly reach: (what: string) => void,
+  ) {}
 
   /** CONNACK has been read: what is told of it comes before `connected`. */
   get isOnline(): boolean {

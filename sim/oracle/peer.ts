@@ -9,7 +9,7 @@ import { causeName, notAcceptedNames } from "../names";
 import type { Packet, PacketReader } from "../packets";
 import type { WireTap } from "../peer-wire";
 import { Violation } from "./model";
-import { accepts, forget, messageBegins, messageEnds, remove, settle, told } from "./peer-incoming";
+import { accepts, describe, forget, messageBegins, messageEnds, remove, settle, told } from "./peer-incoming";
 import { type Filter, type Got, type Outgoing, PeerModel, type Said, sizeOf, textOf } from "./peer-model";
 import { checkHalfSent, sentPacket } from "./peer-outgoing";
 
@@ -22,9 +22,11 @@ export class PeerOracle implements WireTap {
   readonly #late: number;
   /** Asked whether it can send at all. */
   isFull: () => boolean = () => false;
+  /** How often the broker has accepted a message with this payload, which no other has. */
+  routedOf: (payload: Buffer) => number = () => 1;
 
-  constructor(name: string, limits: ClientLimits, tick: number, reached: Record<string, number>) {
-    this.model = new PeerModel(name, limits, reached);
+  constructor(limits: ClientLimits, tick: number, reach: (what: string) => void) {
+    this.model = new PeerModel(limits, reach);
     this.#late = 3 * tick + 100;
   }
 
@@ -62,7 +64,7 @@ export class PeerOracle implements WireTap {
       throw new Violation(`accepted ${text} as ${row}, which is in use`);
     if (outgoing.filter(({ isTold }) => !isTold).length >= model.limits.messages)
       throw new Violation(`accepted ${text} beyond messages`);
-    const fresh = { packetId: 0, isBegun: false, isOnThis: false, isTold: false, isMaybeThere: false };
+    const fresh = { packetId: 0, isBegun: false, isOnThis: false, isTold: false, isMaybeThere: false, isAnew: false };
     outgoing.push({ said, row, acceptedAt: model.now, state: "queued", ...fresh });
     model.reach(`accepted QoS ${said.qos}`);
   }
@@ -250,6 +252,7 @@ export class PeerOracle implements WireTap {
     } else {
       const due = told(model, "published");
       if (outgoing?.state === "pubrel owed") remove(model, outgoing);
+      if (code < 0x80) this.#checkRouted(due.outgoing);
       if (due.row !== row || due.code !== code) {
         throw new Violation(
           `published ${row} with 0x${code.toString(16)}, not ${due.row} with 0x${due.code.toString(16)}`,
@@ -257,6 +260,15 @@ export class PeerOracle implements WireTap {
       }
     }
     model.reach(code < 0x80 ? "published" : "published, refused");
+  }
+
+  /** What it told as published the broker has, and QoS 2 once. Before 5.0 it does not say what it refuses. */
+  #checkRouted({ isAnew, said }: Outgoing): void {
+    if (said.payload.length === 0) return;
+    const count = this.routedOf(said.payload);
+    const text = `${textOf(said.payload)}, QoS ${said.qos}, which the broker has accepted ${count} times, is published`;
+    if (count === 0 && this.model.v5) throw new Violation(text);
+    if (count > 1 && said.qos === 2 && !isAnew) throw new Violation(text);
   }
 
   /** The client itself gave a message up. */
@@ -347,6 +359,15 @@ export class PeerOracle implements WireTap {
     if (silent > model.keepAlive * 1500 + this.#late) throw new Violation(`the server is silent for ${silent} ms`);
     const idle = now - model.sentAt;
     if (idle > model.keepAlive * 1000 + this.#late) throw new Violation(`nothing sent for ${idle} ms [MQTT-3.1.2-20]`);
+  }
+
+  /** It says that it has nothing to do: then it has worked on all that it was given, unless something keeps it. */
+  checkRest(): void {
+    const { model } = this;
+    const { incoming, limits, owed } = model;
+    if (model.isPaused || owed.length > 0 || incoming.size >= limits.receiveMaximum) return;
+    settle(model, () => false);
+    if (model.due.length > 0) throw new Violation(`rests, and has to tell ${describe(model.due[0])}`);
   }
 
   /** What is not finished; "" for nothing. */
