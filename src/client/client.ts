@@ -84,6 +84,7 @@ export class Client {
   #isReady = false;
   #isClosed = false;
   #isFirst = true;
+  #isUnsure = false; // a CONNECT was not answered: the server may have begun another session for it
   #attempts = 0;
   #at = 0; // when the state began
   #wait = 0; // before the next attempt, ms
@@ -313,7 +314,10 @@ export class Client {
       inbox.clear(ONE); // [MQTT-3.2.2-5]
       subscriptions.forget();
       if (!this.#begin(outbox)) return;
+    } else if (this.#isUnsure) {
+      subscriptions.forget(); // the session that is present may not be the one that had them
     }
+    this.#isUnsure = false;
     this.events.connected(response.sessionPresent);
   }
 
@@ -340,6 +344,7 @@ export class Client {
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
     if (before === ClientState.Connected) this.#attempts = 0;
+    if (before === ClientState.Connecting) this.#isUnsure = true;
     const { reconnectMilliseconds, reconnectMostMilliseconds } = this.limits;
     let wait = reconnectMilliseconds;
     for (let i = 0; i < this.#attempts && wait < reconnectMostMilliseconds; i++) wait *= 2;

@@ -23,6 +23,8 @@ export class Wire implements Transport, Dialer {
   /** Streams opened so far. */
   dialed = 0;
   client: Client | undefined;
+  /** Bytes that come over the next stream before it breaks. */
+  cutNext = Number.POSITIVE_INFINITY;
   /** While true, no stream can be opened. */
   isDown = false;
   private memory = new Uint8Array(0);
@@ -52,7 +54,11 @@ export class Wire implements Transport, Dialer {
     this.dialed++;
     if (this.isDown) return;
     this.stream = this.harness.transport.connect();
-    if (this.dialed > 1) this.up = this.down = Number.POSITIVE_INFINITY;
+    if (this.dialed > 1) {
+      this.up = Number.POSITIVE_INFINITY;
+      this.down = this.cutNext;
+      this.cutNext = Number.POSITIVE_INFINITY;
+    }
   }
 
   receive(_connection: number, max: number): number {
