@@ -89,6 +89,8 @@ function connack(model: PeerModel, packet: Extract<Packet, { cmd: "connack" }>):
   model.aliasesUp.clear();
   model.aliasesDown.clear();
   const { sessionPresent: present } = packet;
+  if (present && model.isUnsure) doubts(model);
+  model.isUnsure = false;
   if (!present) begins(model);
   else model.reach(model.outgoing.some(({ isBegun }) => isBegun) ? "resumed with messages" : "resumed");
   model.due.push({ kind: "connected", present });
@@ -114,11 +116,22 @@ function begins(model: PeerModel): void {
     outgoing.isBegun = false;
     outgoing.packetId = 0;
   }
+  subscribesAgain(model);
+}
+
+function subscribesAgain(model: PeerModel): void {
   for (const filter of model.filters.values()) {
     if (filter.stage !== "granted") continue;
     filter.stage = "wanted";
     filter.isAgain = true;
   }
+}
+
+/** The session that is present may not be the one that the client knows: it asks for all that it had asked for. */
+function doubts(model: PeerModel): void {
+  for (const outgoing of model.outgoing) if (outgoing.isBegun) outgoing.isAnew = true;
+  subscribesAgain(model);
+  model.reach("present after a CONNECT without an answer");
 }
 
 export function remove(model: PeerModel, outgoing: Outgoing): void {

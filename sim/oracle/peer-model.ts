@@ -119,6 +119,8 @@ export class PeerModel {
   /** Seconds, as agreed. */
   keepAlive = 0;
   connackSeen = false;
+  /** A CONNECT was not answered: the server may have begun another session for it. */
+  isUnsure = false;
   /** The CONNECT asked for a new session. */
   isClean = true;
   receivedAt = 0;

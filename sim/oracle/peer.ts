@@ -231,6 +231,7 @@ export class PeerOracle implements WireTap {
       else if (filter.stage === "leaving") filter.stage = "unwanted";
     }
     model.attempts = state === "connected" ? 0 : model.attempts + 1;
+    if (state === "connecting") model.isUnsure = true;
     if (state === "stopped") throw new Violation("disconnected after it was stopped");
     this.#enters(model.isStopping ? "stopped" : "waiting");
     model.isStopping = false;

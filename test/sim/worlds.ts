@@ -55,6 +55,7 @@ export const reachedByClients: readonly string[] = [
   "QoS 2 repeated",
   "resumed",
   "resumed with messages",
+  "present after a CONNECT without an answer",
   "sent anew",
   "released without PUBCOMP",
   "subscribed",
