@@ -16,7 +16,9 @@ export interface TcpSocket {
   /** Takes all of the view, and returns how many bytes can be written now; undefined after an error. @throws beyond that. */
   write(view: Uint8Array): number | undefined;
   close(): void;
-  /** Not after an error. */
+  /** What the constructor was given. */
+  readonly target?: unknown;
+  /** Not after an error, also one that was not told yet. */
   readonly remoteAddress?: string | undefined;
 }
 

@@ -14,6 +14,7 @@ import { connect, type Peer as DevicePeer } from "../support/moddable/peer";
 class FarEnd implements Peer {
   readonly #peer: DevicePeer;
   #waiting = new Uint8Array(0);
+  #came: Uint8Array[] = [];
   #ends = false;
 
   constructor(peer: DevicePeer) {
@@ -25,7 +26,9 @@ class FarEnd implements Peer {
     this.push();
   }
 
+  /** Its own TCP reads and writes. */
   push(): void {
+    this.#came.push(this.#peer.take());
     const count = Math.min(this.#waiting.length, this.#peer.outbox.room);
     if (count > 0) this.#peer.send(this.#waiting, 0, count);
     this.#waiting = this.#waiting.subarray(count);
@@ -37,7 +40,8 @@ class FarEnd implements Peer {
   }
 
   read(): Uint8Array {
-    return this.#peer.take();
+    this.#came.push(this.#peer.take());
+    return Uint8Array.from(Buffer.concat(this.#came.splice(0)));
   }
 
   stall(stalled: boolean): void {
@@ -63,9 +67,17 @@ class FarEnd implements Peer {
   }
 }
 
-async function makeRig({ connections, core }: RigOptions): Promise<Rig> {
-  const device = new Device({ queueLength: 64, activeConnections: 24 });
-  const transport = new SocketTransport({ TCP, Listener, Timer, Time, connections, sockets: connections + 8 });
+type Sockets = "lwip" | "lin";
+
+const QUEUE_LENGTH = 64;
+/** The buffers of the fakes' ends are 65,536 bytes at most, twice each way. */
+const FLOOD_BYTES = 200_000;
+
+async function makeRig({ connections, core }: RigOptions, sockets: Sockets): Promise<Rig> {
+  const device = new Device({ sockets, queueLength: QUEUE_LENGTH, activeConnections: 24 });
+  const modules = { TCP, Listener, Timer, Time };
+  const queue = sockets === "lwip" ? { queueLength: QUEUE_LENGTH } : {};
+  const transport = new SocketTransport({ ...modules, connections, sockets: connections + 8, ...queue });
   const peers: FarEnd[] = [];
   const pass = async (): Promise<void> => {
     for (const peer of peers) peer.push();
@@ -91,4 +103,21 @@ async function makeRig({ connections, core }: RigOptions): Promise<Rig> {
   };
 }
 
-transportContract({ name: "TCP and Listener on lwIP", readAhead: false, makeRig });
+// On neither can anything be written after the peer's end: the SDK takes it for an error.
+transportContract({
+  name: "TCP and Listener on lwIP",
+  readAhead: false,
+  halfOpen: false,
+  floodBytes: FLOOD_BYTES,
+  makeRig: (options) => makeRig(options, "lwip"),
+});
+
+// On Linux the SDK forgets an end that it notices while bytes are unread.
+transportContract({
+  name: "TCP and Listener on Linux",
+  readAhead: false,
+  halfOpen: false,
+  tellsLateEnd: false,
+  floodBytes: FLOOD_BYTES,
+  makeRig: (options) => makeRig(options, "lin"),
+});
