@@ -15,7 +15,7 @@ class ScriptTimer {
     const owner = device();
     const timer = new ScriptTimer();
     const entry = owner.addTimer(integer(delay), integer(repeat), (fired) => {
-      if (typeof callback !== "function") throw new TypeError("no function");
+      if (!(callback instanceof Function)) throw new TypeError("no function");
       callback(timer);
       // One that does not repeat is gone, even if the callback has set it anew without a repetition.
       if (fired.repeat === 0 && !fired.removed) entries.set(timer, null);
