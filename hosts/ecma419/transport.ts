@@ -150,7 +150,7 @@ export class SocketTransport implements Transport {
   /** Listens, and runs the broker from now on. @throws what the Listener throws when the port can't be opened. */
   start(broker: Broker, port: number): void {
     const { Listener, Timer } = this.#options;
-    this.#listener = new Listener({ port, onReadable: () => this.#accept() });
+    this.#listener = new Listener({ port, onReadable: (count) => this.#accept(count) });
     this.#broker = broker;
     this.#timer = Timer.repeat(() => this.#turn(), TICK);
     this.wake();
@@ -187,8 +187,10 @@ export class SocketTransport implements Transport {
   // The host's side
 
   /** Takes all that wait, now: the end of one that is not taken would never be told. */
-  #accept(): void {
-    for (let from = this.#listener?.read(); from !== undefined; from = this.#listener?.read()) {
+  #accept(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const from = this.#listener?.read();
+      if (from === undefined) return;
       const connection = this.#freeConnection();
       const place = connection === 0 || !this.#queue.hasRoom(this.openCount) ? 0 : this.#freePlace();
       if (place !== 0 && this.#open(place, connection, from)) continue;
