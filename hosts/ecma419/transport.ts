@@ -355,7 +355,13 @@ export class SocketTransport implements Transport {
     bounce.view.set(this.#outgoing); // all of it costs less than a view of the part
     bounce.length = count;
     this.#writes[place]++;
-    this.#writable[place] = this.#sockets[place]?.write(bounce.view) ?? 0;
+    try {
+      this.#writable[place] = this.#sockets[place]?.write(bounce.view) ?? 0;
+    } catch {
+      // The SDK tells of an error when all was read, but throws for a write already before that.
+      this.#writable[place] = 0;
+      this.#isOver[place] = 1;
+    }
   }
 
   close(connection: number, discardMilliseconds: number): void {
