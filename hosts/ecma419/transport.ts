@@ -284,9 +284,10 @@ export class SocketTransport implements Transport {
       if (this.#states[place] !== State.Closing) continue;
       while (this.#readable[place] > 0) {
         const count = Math.min(this.#readable[place], DISCARD_BYTES);
-        this.#discarded.length = count;
+        this.#discarded.shorten(count);
         this.#readable[place] -= count;
         this.#sockets[place]?.read(this.#discarded.view);
+        this.#discarded.restore();
       }
       if (this.#isOver[place] !== 0 || ((now - this.#closeAt[place]) | 0) >= 0) this.#free(place);
     }
@@ -326,10 +327,11 @@ export class SocketTransport implements Transport {
     const count = max < readable ? max : readable;
     if (count === 0) return 0;
     const bounce = this.#incomingBounce;
-    bounce.length = count;
+    bounce.shorten(count);
     this.#readable[place] = readable - count;
     this.#sockets[place]?.read(bounce.view);
     this.#memory.set(bounce.view, this.#input);
+    bounce.restore();
     return count;
   }
 
@@ -351,9 +353,8 @@ export class SocketTransport implements Transport {
     const place = this.#places[connection];
     if (this.#isOver[place] !== 0) return;
     const bounce = this.#outgoingBounce;
-    bounce.length = this.#outgoing.length;
     bounce.view.set(this.#outgoing); // all of it costs less than a view of the part
-    bounce.length = count;
+    bounce.shorten(count);
     this.#writes[place]++;
     try {
       this.#writable[place] = this.#sockets[place]?.write(bounce.view) ?? 0;
@@ -362,6 +363,7 @@ export class SocketTransport implements Transport {
       this.#writable[place] = 0;
       this.#isOver[place] = 1;
     }
+    bounce.restore();
   }
 
   close(connection: number, discardMilliseconds: number): void {

@@ -97,7 +97,7 @@ function pattern(length: number, start = 0): Uint8Array {
 }
 
 function join(parts: readonly Uint8Array[]): Uint8Array {
-  return Uint8Array.from(Buffer.concat(parts));
+  return new Uint8Array(Buffer.concat(parts));
 }
 
 export interface ContractOptions {

@@ -31,7 +31,10 @@ describe.each(kinds)("on %s, %s", (sockets, _name, preset) => {
     scene = new Scene({ limits, device: { sockets } });
   }
 
-  function player(id: string, options: { level?: Level; clean?: boolean; will?: object; keepAlive?: number } = {}): Player<Client> {
+  function player(
+    id: string,
+    options: { level?: Level; clean?: boolean; will?: object; keepAlive?: number } = {},
+  ): Player<Client> {
     return new Player(scene, { level: 4, id, ...options } as never);
   }
 

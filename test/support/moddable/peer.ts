@@ -174,9 +174,9 @@ export class Caller implements Party {
 let nextPort = 50_000;
 
 /** A client connects to the device; what comes of it is in its `state` when the network has moved. */
-export function connect(port: number, address = "192.168.4.2"): Peer {
+export function connect(port: number, address = "192.168.4.2", bytes = PEER_BYTES): Peer {
   const owner = device();
-  const peer = new Peer(address, nextPort++);
+  const peer = new Peer(address, nextPort++, bytes);
   owner.parties.push(new Caller(owner, peer, owner.doors, port));
   return peer;
 }
