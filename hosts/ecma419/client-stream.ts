@@ -49,9 +49,7 @@ export class ClientStream implements Transport, Dialer {
     const isOld = (): boolean => serial !== this.#serial;
     const end = (): void => {
       if (isOld()) return;
-      this.#socket = undefined;
-      this.#writable = 0;
-      this.#readable = 0;
+      this.close(); // the SDK's socket is not closed by its error
       this.#client?.closed();
       this.#wake();
     };

@@ -7,6 +7,7 @@ import { start } from "../xs/run.mjs";
 const { widths, script } = await engineFor("../device/sockets.xs.ts");
 const broker = await engineFor("../device/broker.xs.ts");
 const contract = await engineFor("../device/contract.xs.ts");
+const client = await engineFor("../device/client.xs.ts");
 
 /** The peers' buffers are there too, so the machine is larger than a device's. */
 const options = ["--chunks", "1000000"];
@@ -59,12 +60,17 @@ describe.each(widths.filter((bits) => bits === "32"))("the broker on the fakes, 
   });
 });
 
-describe.each(widths)("the contract of the transport, on XS, %s bits", (bits) => {
-  test("is kept on lwIP and on Linux", async () => {
+// Suites of vitest, run by test/xs/suite.ts: as many tests as vitest counts.
+const suites = {
+  "the transport's contract": { engine: contract, tests: 48 },
+  "the client's tests": { engine: client, tests: 16 },
+};
+
+describe.each(widths)("on XS, %s bits", (bits) => {
+  test.each(Object.entries(suites))("%s pass on the fakes of lwIP and of Linux", async (_name, { engine, tests }) => {
     const machine = ["--chunks", "16000000", "--slots", "100000", "--keys", "500", "--stack", "2000"];
-    const { code, output, errors } = await start(bits, contract.script, { options: machine }).done;
+    const { code, output, errors } = await start(bits, engine.script, { options: machine }).done;
     expect(code, errors).toBe(0);
-    // As many as vitest counts in contract.test.ts.
-    expect(output.trim()).toBe("passed 48, failed 0");
+    expect(output.trim()).toBe(`passed ${tests}, failed 0`);
   });
 });

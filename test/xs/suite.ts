@@ -1,6 +1,8 @@
 // What is used of vitest by suites that also run on XS: the bundle takes this in its place. Tests run one after the other;
-// `run` prints the name and the error of each that fails, and how many passed. Node's Buffer as far as they use it, too.
+// `run` prints the name and the error of each that fails, and how many passed. Buffer, TextEncoder and
+// TextDecoder as far as they use them, too.
 
+import { bytesOf, textOf } from "../../hosts/ecma419/text";
 import { host } from "./host";
 
 type Body = () => void | Promise<void>;
@@ -94,4 +96,16 @@ function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length;
 }
 
-Object.assign(globalThis, { Buffer: { concat, compare } });
+class TextEncoder {
+  encode(text: string): Uint8Array {
+    return bytesOf(text);
+  }
+}
+
+class TextDecoder {
+  decode(bytes: Uint8Array): string {
+    return textOf(bytes, 0, bytes.length);
+  }
+}
+
+Object.assign(globalThis, { Buffer: { concat, compare }, TextEncoder, TextDecoder });
