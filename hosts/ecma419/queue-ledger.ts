@@ -7,11 +7,14 @@
 
 /** Places for the listener, promises, the network interface, and sockets closed before they were taken. */
 const RESERVE = 6;
+/** Timers of the transport that can be due in one turn of the main loop. */
+const CALLS_A_TURN = 2;
 
 export class QueueLedger {
   /** Sockets that can have a message in the queue; Infinity where there is no queue. */
   readonly #places: number;
-  readonly #length: number;
+  /** Calls of `turn` in which the queue was delivered once. */
+  readonly #span: number;
   #turns = 0;
   /** Sockets closed in this span of turns, and in the one before. */
   #closedNow = 0;
@@ -23,7 +26,7 @@ export class QueueLedger {
       throw new RangeError(`queueLength: at least ${sockets + RESERVE} for ${sockets} sockets`);
     }
     this.#places = queueLength - RESERVE;
-    this.#length = queueLength;
+    this.#span = queueLength * CALLS_A_TURN;
   }
 
   /** Whether one more socket beside `open` ones can have its message. */
@@ -32,13 +35,13 @@ export class QueueLedger {
   }
 
   closed(): void {
-    if (this.#length !== Number.POSITIVE_INFINITY) this.#closedNow++;
+    if (this.#span !== Number.POSITIVE_INFINITY) this.#closedNow++;
   }
 
-  /** A turn of the main loop. True when the next should come soon, because there is no room. */
+  /** The transport's turn: at most twice in one of the main loop. True when the next should come soon, because there is no room. */
   turn(open: number): boolean {
     if (this.#closedNow + this.#closedBefore === 0) return false;
-    if (++this.#turns >= this.#length) {
+    if (++this.#turns >= this.#span) {
       this.#turns = 0;
       this.#closedBefore = this.#closedNow;
       this.#closedNow = 0;

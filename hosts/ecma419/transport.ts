@@ -13,6 +13,7 @@ import type { Broker } from "../../src/broker/broker";
 import type { Transport } from "../../src/ports";
 import { Bounce } from "./bounce";
 import type { ListenerConstructor, ListenerSocket, TcpConstructor, TcpSocket, TimeModule, TimerModule } from "./io";
+import { Pacer } from "./pacer";
 import { QueueLedger } from "./queue-ledger";
 
 /** How often the broker looks at the clock, ms. */
@@ -98,8 +99,7 @@ export class SocketTransport implements Transport {
   readonly #discarded = new Bounce(DISCARD_BYTES);
   #listener: ListenerSocket | undefined;
   #broker: Broker | undefined;
-  #timer: unknown;
-  #isSoon = false;
+  readonly #pacer: Pacer;
 
   /** @throws RangeError when the numbers don't go together. */
   constructor(options: TransportOptions) {
@@ -109,6 +109,7 @@ export class SocketTransport implements Transport {
     }
     this.#queue = new QueueLedger(sockets, queueLength);
     this.#options = options;
+    this.#pacer = new Pacer(options.Timer, TICK, () => this.#turn());
     this.#socketOptions = this.#makeSocketOptions();
     this.#sockets = new Array(sockets + 1).fill(undefined);
     this.#addresses = new Array(sockets + 1).fill(undefined);
@@ -149,10 +150,10 @@ export class SocketTransport implements Transport {
 
   /** Listens, and runs the broker from now on. @throws what the Listener throws when the port can't be opened. */
   start(broker: Broker, port: number): void {
-    const { Listener, Timer } = this.#options;
+    const { Listener } = this.#options;
     this.#listener = new Listener({ port, onReadable: (count) => this.#accept(count) });
     this.#broker = broker;
-    this.#timer = Timer.repeat(() => this.#turn(), TICK);
+    this.#pacer.start();
     this.wake();
   }
 
@@ -162,9 +163,7 @@ export class SocketTransport implements Transport {
    */
   stop(): void {
     const broker = this.#broker;
-    this.#options.Timer.clear(this.#timer);
-    this.#timer = undefined;
-    this.#isSoon = false;
+    this.#pacer.stop();
     this.#listener?.close();
     this.#listener = undefined;
     for (let place = 1; place < this.#sockets.length; place++) {
@@ -179,9 +178,7 @@ export class SocketTransport implements Transport {
 
   /** The broker has something to do: it runs when what runs now is over. */
   wake(): void {
-    if (this.#isSoon || this.#timer === undefined) return;
-    this.#isSoon = true;
-    this.#options.Timer.schedule(this.#timer, 0, TICK);
+    this.#pacer.soon();
   }
 
   // The host's side
@@ -271,7 +268,6 @@ export class SocketTransport implements Transport {
   }
 
   #turn(): void {
-    this.#isSoon = false;
     if (this.#closingCount > 0) this.#discard();
     if (this.#broker?.step()) this.wake();
     if (this.#queue.turn(this.openCount)) this.wake();
