@@ -1,6 +1,7 @@
 // What happens to sockets on a device, and what the transport makes of it: storms, resets at every moment, peers that do
 // nothing, a network that goes away.
 
+import TCP from "embedded:io/socket/tcp";
 import { afterEach, describe, expect, test } from "vitest";
 import { SocketTransport, type TransportOptions } from "../../hosts/ecma419/transport";
 import type { Broker } from "../../src/broker/broker";
@@ -94,7 +95,14 @@ describe("storms", () => {
   });
 
   test("a thousand connections that come and go leave nothing behind, and make no more sockets than there were connections", () => {
-    start();
+    let made = 0;
+    const Counting = new Proxy(TCP, {
+      construct(target, [options]) {
+        made++;
+        return new target(options);
+      },
+    });
+    start({ transport: { TCP: Counting as unknown as TransportOptions["TCP"] } });
     for (let i = 0; i < 1000; i++) {
       const one = client(`c${i % 5}`);
       if (i % 3 === 0) one.send(disconnect());
@@ -104,6 +112,7 @@ describe("storms", () => {
       scene.forget(one);
     }
     expect(scene.core.counter("connected")).toBe(1000);
+    expect(made).toBe(1000);
     expect(scene.transport.refusedCount).toBe(0);
     expect(scene.transport.mostOpen).toBeLessThanOrEqual(limits.connections + 8);
     expectClean();
