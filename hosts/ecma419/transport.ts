@@ -21,8 +21,9 @@ const TICK = 100;
 /** Bytes discarded at once from a connection that is over. */
 const DISCARD_BYTES = 512;
 /**
- * Writes to one connection that the peer has not acknowledged. Each may take two of lwIP's buffers, of which a connection
- * has 16 (TCP_SND_QUEUELEN) with the least send buffer of an ESP32; one more would be the end of the connection.
+ * Writes to one connection that the peer has not acknowledged, at most. What fills the least send buffer of an ESP32 takes
+ * 4 of lwIP's buffers, and each write may begin one more; a connection has 16 (TCP_SND_QUEUELEN), and the next would be
+ * its end.
  */
 const MOST_WRITES = 7;
 /** Steps of the broker in `stop`, for each connection. */

@@ -108,19 +108,32 @@ describe("the queue of the XS task", () => {
 describe("lwIP's buffers", () => {
   const limits = { ...presets.esp32, queuePerSession: 96 };
 
-  test("a peer that is slow to acknowledge many small messages keeps its connection, and gets them all", () => {
-    const { readers, writer, scene } = crowd({ limits: { ...limits, connections: 3 } });
-    readers[0].peer.holdsAcknowledgements = true;
-    for (let i = 0; i < 60; i++) writer.send(message(`${i}`));
-    scene.run(1000);
-    expect(readers[0].isOver).toBe(false);
-    const before = readers[0].receive().length;
-    expect(before).toBeGreaterThan(0);
-    expect(before).toBeLessThan(60);
-    readers[0].peer.holdsAcknowledgements = false;
-    scene.run(100);
-    expect(before + readers[0].receive().length).toBe(60);
-  });
+  test.each([
+    [1436, 8192, 1],
+    [5744, 8192, 1],
+    [1436, 8192, 130],
+    [5744, 8192, 130],
+    [1436, 5744, 1],
+    [5744, 5744, 130],
+  ])(
+    "output of %i bytes, send buffer of %i: a peer slow to acknowledge 60 messages of %i bytes keeps its connection",
+    (outputBytes, sendBytes, length) => {
+      const { readers, writer, scene } = crowd({
+        limits: { ...limits, outputBytes, connections: 3 },
+        device: { sendBytes },
+      });
+      readers[0].peer.holdsAcknowledgements = true;
+      for (let i = 0; i < 60; i++) writer.send(message(`${i}`.padEnd(length)));
+      scene.run(1000);
+      expect(readers[0].isOver).toBe(false);
+      const before = readers[0].receive().length;
+      expect(before).toBeGreaterThan(0);
+      expect(before).toBeLessThan(60);
+      readers[0].peer.holdsAcknowledgements = false;
+      scene.run(100);
+      expect(before + readers[0].receive().length).toBe(60);
+    },
+  );
 
   test("control: so many writes that are not acknowledged end a connection of the SDK's", () => {
     const device = new Device({ queueLength: 64 });
