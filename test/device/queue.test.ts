@@ -10,7 +10,7 @@ import { presets } from "../../src/memory/limits";
 import { Device, Hang } from "../support/moddable/device";
 import { connect as knockOn, type Peer } from "../support/moddable/peer";
 import { connect, disconnect, publish, readPublish, subscribe } from "../support/packets";
-import { Scene, type SceneOptions } from "./scene";
+import { type Client, Scene, type SceneOptions } from "./scene";
 
 const LEVEL = 4;
 
@@ -103,6 +103,33 @@ describe("the queue of the XS task", () => {
     expect(scene.transport.openCount).toBe(0);
     expect(scene.socketCount).toBe(0);
   });
+});
+
+test("a place is taken again only when the last message of who had it is sure to be delivered", () => {
+  const sockets = 20;
+  const queueLength = sockets + 6;
+  const scene = new Scene({
+    limits: { ...presets.gateway, connections: sockets, connectionsPerStep: sockets, discardMilliseconds: 0 },
+    device: { queueLength, activeConnections: 200 },
+    transport: { sockets },
+  });
+  let before: Client[] = [];
+  for (let round = 0; round < 300; round++) {
+    // While those of the last wave are answered and closed, the next arrives: a little earlier or later each time.
+    for (const client of before) client.put(connect({ level: LEVEL, id: "" }), disconnect());
+    for (let turn = 0; turn < round % 4; turn++) scene.device.turn();
+    const wave = Array.from({ length: sockets }, () => scene.knock());
+    for (let turn = 0; turn < 60; turn++) scene.device.turn();
+    for (const client of before) {
+      client.reset();
+      scene.forget(client);
+    }
+    scene.settle();
+    before = wave;
+  }
+  expect(scene.core.counter("connected")).toBeGreaterThan(1000);
+  expect(scene.device.peakQueue).toBeGreaterThan(sockets / 2);
+  expect(scene.device.peakQueue).toBeLessThanOrEqual(queueLength);
 });
 
 describe("lwIP's buffers", () => {
