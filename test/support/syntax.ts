@@ -408,7 +408,11 @@ export function imports(source: ts.SourceFile): Finding[] {
       if (!named) found.push(finding(source, statement, "import that is not named"));
     }
     const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
-    if (ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)) {
+    // What an application of Moddable's imports, or the SDK starts, is a default export.
+    const mayBeDefault = path.startsWith("hosts/esp32/");
+    const isDefault =
+      ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword);
+    if (isDefault && !mayBeDefault) {
       found.push(finding(source, statement, "default export"));
     }
     if (ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined) {
