@@ -351,9 +351,10 @@ export const layers: readonly Layer[] = [
   { name: "client", files: /^src\/client\//, imports: ROLE },
   { name: "bridge", files: /^src\/bridge\//, imports: ROLE },
   { name: "index", files: /^src\/index\.ts$/, imports: CORE },
-  { name: "hosts/node", files: /^hosts\/node\//, imports: CORE },
+  { name: "hosts/text", files: /^hosts\/text\//, imports: ["ports"] },
+  { name: "hosts/node", files: /^hosts\/node\//, imports: [...CORE, "hosts/text"] },
   { name: "hosts/ecma419", files: /^hosts\/ecma419\//, imports: CORE },
-  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: [...CORE, "hosts/ecma419"] },
+  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: [...CORE, "hosts/text", "hosts/ecma419"] },
   { name: "sim", files: /^sim\//, imports: CORE },
 ];
 
