@@ -5,6 +5,7 @@ import { engineFor } from "../xs/engine";
 import { start } from "../xs/run.mjs";
 
 const { widths, script } = await engineFor("../device/sockets.xs.ts");
+const { script: local } = await engineFor("../device/local.xs.ts");
 
 /** The peers' buffers are there too, so the machine is larger than a device's. */
 const options = ["--chunks", "1000000"];
@@ -18,6 +19,20 @@ describe.each(widths)("the fakes on XS, %s bits", (bits) => {
 
   test("are seen when they do: one object planted in each", async () => {
     const { code, output, errors } = await start(bits, script, { options, args: ["plant"] }).done;
+    expect(code, errors).toBe(0);
+    expect(output).toContain("allocated 2000 0 0");
+  });
+});
+
+describe.each(widths)("the local client on XS, %s bits", (bits) => {
+  test("1,000 messages to the broker and back, of every QoS, allocate nothing", async () => {
+    const { code, output, errors } = await start(bits, local, { options }).done;
+    expect(code, errors).toBe(0);
+    expect(output.trim().split("\n")).toEqual(["published 1003 received 1003", "allocated 0 0 0"]);
+  });
+
+  test("one object a message is seen", async () => {
+    const { code, output, errors } = await start(bits, local, { options, args: ["plant"] }).done;
     expect(code, errors).toBe(0);
     expect(output).toContain("allocated 2000 0 0");
   });
