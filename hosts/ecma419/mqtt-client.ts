@@ -441,6 +441,8 @@ function notAccepted(reason: number): string {
       return "unsupported by the server";
     case NotAccepted.Unknown:
       return "no such subscription";
+    case NotAccepted.Invalid:
+      return "not allowed by MQTT";
     default:
       return "overflow";
   }

@@ -11,7 +11,12 @@ function escaped(character: string): string {
 /** Text for people: as it is when it is plain, otherwise in quotes with escapes. */
 export function printable(text: string): string {
   if (/^[\w.:/@+-]+$/.test(text)) return text;
-  return `"${text.replace(/["\\]/g, "\\$&").replace(UNSAFE, escaped)}"`;
+  return `"${escapeUnsafe(text.replace(/["\\]/g, "\\$&"))}"`;
+}
+
+/** Text with escapes for what would do something to a terminal. They can't be told from the same characters in the text. */
+export function escapeUnsafe(text: string): string {
+  return text.replace(UNSAFE, escaped);
 }
 
 /** JSON on one line, with everything unsafe as the escapes that JSON has for it. */

@@ -5,6 +5,7 @@ import { Version } from "../mqtt/constants";
 import { writeText } from "../mqtt/text";
 import { topicFilterLevels, topicNameLevels } from "../mqtt/utf8";
 import { MessageFlag } from "../session/messages";
+import { arePublishProperties, checkSubscription, isQoS, refusalOf } from "./allowed";
 import { type Client, ClientState } from "./client";
 import { NotAccepted } from "./ports";
 import { ONE } from "./tables";
@@ -24,6 +25,8 @@ export function acceptMessage(
 ): number | NotAccepted {
   const { blocks, layout, limits, messages, outbox, tables, time } = client;
   const at = tables.stage;
+  if (!isQoS(qos) || (properties !== undefined && !areGiven(client, properties))) return NotAccepted.Invalid;
+  if (qos === 0 && client.state !== ClientState.Connected) return NotAccepted.Offline;
   if (!isSupported(client, qos, retain)) return NotAccepted.Unsupported;
   const topicLength = writeTopic(client, topic, at);
   const levels = topicLength > 0 ? topicNameLevels(layout.u8, at, topicLength) : 0;
@@ -65,19 +68,20 @@ export function acceptFilter(
   const { blocks, response, state, subscriptions, tables, version } = client;
   const length = writeFilter(client, filter);
   if (length <= 0) return NotAccepted.Topic;
-  if (identifier !== 0) {
-    if (version !== Version.V5_0) return NotAccepted.Unsupported;
-    if (state === ClientState.Connected && response.subscriptionIdentifierAvailable === 0) {
-      return NotAccepted.Unsupported;
-    }
-  }
+  const { u8 } = client.layout;
+  const isV5 = version === Version.V5_0;
+  const wrong = checkSubscription(u8, tables.stage, length, options, identifier, isV5);
+  if (wrong !== 0) return wrong;
+  if (identifier !== 0 && !isV5) return NotAccepted.Unsupported;
+  const isConnected = state === ClientState.Connected;
+  if (isConnected && refusalOf(response, u8, tables.stage, length, identifier) !== 0) return NotAccepted.Unsupported;
   let row = findFilter(client, length);
   if (row === NONE) {
     if (subscriptions.pool.free === 0) return NotAccepted.Messages;
     if (blocks.blocksFor(length) > blocks.available) return NotAccepted.PayloadBytes;
     row = subscriptions.add(tables.stage, length);
   }
-  subscriptions.want(row, version === Version.V5_0 ? options : options & 3, identifier);
+  subscriptions.want(row, isV5 ? options : options & 3, identifier);
   client.ready();
   return row;
 }
@@ -110,8 +114,15 @@ function writeTopic(client: Client, topic: string | Uint8Array, at: number): num
   return end < 0 ? -1 : end - at;
 }
 
+/** Whether these are properties that an application may give a PUBLISH; they are looked at in the stage. */
+function areGiven(client: Client, properties: Uint8Array): boolean {
+  const { stage } = client.tables;
+  if (properties.length > client.limits.stageBytes) return false;
+  client.layout.u8.set(properties, stage);
+  return arePublishProperties(client.properties, stage, stage + properties.length);
+}
+
 function isSupported(client: Client, qos: number, retain: boolean): boolean {
-  if (qos < 0 || qos > 2) return false;
   if (client.state !== ClientState.Connected) return true; // the server may be another one next time
   const { maximumQoS, retainAvailable } = client.response;
   return qos <= maximumQoS && (!retain || retainAvailable === 1); // [MQTT-3.2.2-11], [MQTT-3.2.2-14]

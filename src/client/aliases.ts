@@ -6,6 +6,8 @@ import { sameBytes } from "../mqtt/bytes";
 export class Aliases {
   /** The most that may be used now. */
   most = 0;
+  /** On this connection one stood for a Topic Name that we could not take: who uses it makes no error. */
+  isAnyLost = false;
   readonly #layout: Layout;
   readonly #length: number;
   readonly #text: number;
@@ -25,6 +27,7 @@ export class Aliases {
   /** A new connection: nothing stands for anything, and at most `most` may be used. */
   clear(most: number): void {
     this.most = most < this.#count ? most : this.#count;
+    this.isAnyLost = false;
     this.#last = 0;
     for (let alias = 1; alias <= this.#count; alias++) this.#layout.u16[this.#length + alias] = 0;
   }
@@ -49,6 +52,14 @@ export class Aliases {
     u16[this.#length + alias] = length;
     const to = this.textOf(alias);
     u8.copyWithin(to, at, at + length);
+  }
+
+  /** It stands for a Topic Name that we can't take; -1: we do not know which it is, so none stands for anything we know. */
+  lose(alias: number): void {
+    const { u16 } = this.#layout;
+    this.isAnyLost = true;
+    if (alias > 0) u16[this.#length + alias] = 0;
+    else for (let each = 1; each <= this.#count; each++) u16[this.#length + each] = 0;
   }
 
   /** 0 when it stands for nothing. */

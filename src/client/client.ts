@@ -6,8 +6,10 @@ import type { Blocks } from "../memory/blocks";
 import { type Layout, NONE } from "../memory/layout";
 import type { Plan } from "../memory/plan";
 import { AcknowledgementReader } from "../mqtt/acknowledgement";
+import { sameBytes } from "../mqtt/bytes";
 import { ReasonCode, Version } from "../mqtt/constants";
 import type { Decoder } from "../mqtt/decoder";
+import { PropertyReader } from "../mqtt/properties";
 import { ResponseReader } from "../mqtt/responses";
 import { writeText } from "../mqtt/text";
 import type { Transport } from "../ports";
@@ -48,6 +50,9 @@ export const enum Waits {
   Answer = 2,
 }
 
+/** Packet Identifiers are from 1 to this [5.0 section 2.2.1]. */
+const MOST_IDS = 65535;
+
 export class Client {
   state: ClientState = ClientState.Stopped;
   readonly limits: ClientLimits;
@@ -64,6 +69,8 @@ export class Client {
   readonly blocks: Blocks;
   readonly subscriptions: Subscriptions;
   readonly acknowledgement: AcknowledgementReader;
+  /** Of what the application gives. */
+  readonly properties: PropertyReader;
   readonly response: ResponseReader;
   /** The message that is being received. */
   readonly message: Message;
@@ -94,6 +101,7 @@ export class Client {
   #isReady = false;
   #isClosed = false;
   #isFirst = true;
+  #isOther = false; // what is kept belongs to the session of another Client Identifier
   #attempts = 0;
   #at = 0; // when the state began
   #wait = 0; // before the next attempt, ms
@@ -122,8 +130,11 @@ export class Client {
     this.response = new ResponseReader(layout.u8, this.decoder.properties);
     this.message = new Message(this);
     this.sender = new Sender(this);
-    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage);
+    this.properties = new PropertyReader(layout.u8);
+    this.#connect = new ConnectWriter(layout.u8, limits, tables.stage, this.properties);
     this.sessions.add(tables.stage, 0);
+    // A session may be resumed of which the server still has Packet Identifiers of another life of ours: not from 1 on.
+    layout.u16[this.sessions.nextId + ONE] = 1 + ((ports.random.next() >>> 1) % MOST_IDS);
     ports.transport.attach(
       layout.u8.buffer as ArrayBuffer,
       tables.input,
@@ -155,9 +166,13 @@ export class Client {
     if (this.state !== ClientState.Stopped) throw new OptionsError("start", "it is started");
     checkOptions(options);
     const { clientId, output } = this.tables;
-    const end = writeText(this.layout.u8, clientId, clientId + this.limits.clientIdBytes, options.clientId ?? "");
+    const { u8 } = this.layout;
+    const end = writeText(u8, output, output + this.limits.clientIdBytes, options.clientId ?? "");
     if (end < 0) throw new OptionsError("clientId", `is no text, or longer than ${this.limits.clientIdBytes} bytes`);
-    this.clientIdLength = end - clientId;
+    const length = end - output;
+    if (length !== this.clientIdLength || !sameBytes(u8, output, clientId, length)) this.#isOther = true;
+    u8.copyWithin(clientId, output, end);
+    this.clientIdLength = length;
     this.#connect.write(output, options, true, clientId, this.clientIdLength); // all of it can be written
     this.options = options;
     this.version = options.version ?? Version.V5_0;
@@ -200,7 +215,6 @@ export class Client {
     properties?: Uint8Array,
     expiry = -1,
   ): number | NotAccepted {
-    if (qos === 0 && this.state !== ClientState.Connected) return NotAccepted.Offline;
     return acceptMessage(this, topic, payload, qos, retain, properties, expiry);
   }
 
@@ -342,10 +356,11 @@ export class Client {
     u32[sessions.maximumPacketSize + ONE] = response.maximumPacketSize;
     tables.aliasesIn.clear(this.limits.aliasesIn);
     tables.aliasesOut.clear(response.topicAliasMaximum);
-    if (!response.sessionPresent) {
-      inbox.clear(ONE); // [MQTT-3.2.2-5]
+    if (!response.sessionPresent || this.#isOther) {
+      inbox.clear(ONE); // [MQTT-3.2.2-5], [MQTT-3.1.3-2]
       this.#begin(outbox);
       subscriptions.forget();
+      this.#isOther = false;
     }
     this.events.connected(response.sessionPresent);
   }
@@ -415,11 +430,13 @@ export class Client {
   /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for the answer. */
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
-    // What we do not read can't be missed.
-    if (this.isPaused || this.waits !== Waits.Nothing) this.receivedAt = this.pingSentAt = now;
-    if (this.isPingOwed) {
+    const isQuiet = ((now - this.sentAt) | 0) >= patience;
+    // What we do not read can't be missed; the server still wants to hear of us [MQTT-3.1.2-20].
+    const isHeld = this.isPaused || this.waits !== Waits.Nothing;
+    if (isHeld) this.receivedAt = this.pingSentAt = now;
+    if (this.isPingOwed && !isHeld) {
       if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
-    } else if (((now - this.sentAt) | 0) >= patience || ((now - this.receivedAt) | 0) >= patience) {
+    } else if (isQuiet || ((now - this.receivedAt) | 0) >= patience) {
       this.sender.ping();
     }
   }

@@ -38,9 +38,8 @@ export class Message {
     const { decoder } = client;
     const { input } = decoder;
     const count = Math.min(input.left, decoder.remaining);
-    const isRefused = decoder.refusal !== Refusal.None;
-    if (!isRefused && !this.#isOpen && !this.#open()) return false;
-    if (isRefused || this.#isRepeated) {
+    if (decoder.refusal === Refusal.None && !this.#isOpen && !this.#open()) return false;
+    if (decoder.refusal !== Refusal.None || this.#isRepeated) {
       decoder.take(count);
       return true;
     }
@@ -55,8 +54,8 @@ export class Message {
   end(): boolean {
     const client = this.#client;
     const { decoder, inbox } = client;
+    if (decoder.refusal === Refusal.None && !this.#isOpen && !this.#open()) return false;
     if (decoder.refusal !== Refusal.None) return this.#refuse();
-    if (!this.#isOpen && !this.#open()) return false;
     this.#isOpen = false;
     const { qos, packetId } = this;
     decoder.finish();
@@ -84,6 +83,7 @@ export class Message {
     const { decoder, inbox, tables } = client;
     const { aliasesIn, head, received } = tables;
     const { alias, body, flags } = decoder;
+    if (decoder.topicLength === 0 && aliasesIn.lengthOf(alias) === 0) return this.#openUnknown();
     if ((flags & PublishFlag.QoS) === 4) {
       this.#isRepeated = inbox.repeat(ONE, decoder.packetId); // [MQTT-4.3.3-10]
       if (!this.#isRepeated && !hasReceipt(client)) return false;
@@ -104,10 +104,6 @@ export class Message {
       if (alias !== 0) aliasesIn.set(alias, head, this.topicLength);
     } else {
       this.topicLength = aliasesIn.lengthOf(alias);
-      if (this.topicLength === 0) {
-        client.fail(ReasonCode.ProtocolError); // nothing stands behind it [section 3.3.2.3.4]
-        return false;
-      }
       client.layout.u8.copyWithin(head, aliasesIn.textOf(alias), aliasesIn.textOf(alias) + this.topicLength);
     }
     this.propertiesAt = head + this.topicLength;
@@ -118,12 +114,21 @@ export class Message {
     return client.isOnline;
   }
 
+  /** Nothing that we know stands behind its Topic Alias: an error [section 3.3.2.3.4], unless it is we who lost it. */
+  #openUnknown(): boolean {
+    const { decoder, tables } = this.#client;
+    if (tables.aliasesIn.isAnyLost) decoder.refusal = Refusal.Caller;
+    else this.#client.fail(ReasonCode.ProtocolError);
+    return tables.aliasesIn.isAnyLost;
+  }
+
   /** Its topic or properties are longer than we can take: it is refused, as far as the version knows how. */
   #refuse(): boolean {
     const client = this.#client;
     const { decoder, inbox, version } = client;
     const qos = (decoder.flags & PublishFlag.QoS) >>> 1;
-    const { packetId } = decoder;
+    const { alias, packetId } = decoder;
+    if (alias !== 0 && decoder.topicLength > 0) client.tables.aliasesIn.lose(alias); // [MQTT-3.3.2-10]
     const isRepeated = qos === 2 && inbox.repeat(ONE, packetId);
     if (qos > 0 && !isRepeated && !hasReceipt(client)) return false;
     decoder.finish();

@@ -1,10 +1,12 @@
 // What a client says of itself in its CONNECT.
 
 import { writeU16, writeU32 } from "../mqtt/bytes";
-import { ConnectFlag, Property, Version } from "../mqtt/constants";
+import { ConnectFlag, PacketType, Property, Version } from "../mqtt/constants";
+import { type PropertyReader, WILL } from "../mqtt/properties";
 import { type ConnectFields, writeConnect } from "../mqtt/requests";
 import { writeText } from "../mqtt/text";
 import { topicNameLevels } from "../mqtt/utf8";
+import { areProperties } from "./allowed";
 import type { ClientLimits } from "./limits";
 
 /** The Will Message [5.0 section 3.1.2.5]. */
@@ -82,6 +84,7 @@ export class ConnectWriter {
   readonly #limits: ClientLimits;
   readonly #stage: number;
   readonly #end: number;
+  readonly #reader: PropertyReader;
   #at = 0;
   readonly #fields: ConnectFields = {
     version: Version.V5_0,
@@ -103,7 +106,8 @@ export class ConnectWriter {
     passwordLength: 0,
   };
 
-  constructor(u8: Uint8Array, limits: ClientLimits, stage: number) {
+  constructor(u8: Uint8Array, limits: ClientLimits, stage: number, reader: PropertyReader) {
+    this.#reader = reader;
     this.#u8 = u8;
     this.#limits = limits;
     this.#stage = stage;
@@ -113,7 +117,7 @@ export class ConnectWriter {
   /**
    * Writes the CONNECT to `to`, where there is room for `stageBytes` and 48 bytes, and returns the offset behind it. The
    * Client Identifier lies at `clientIdAt`.
-   * @throws OptionsError when it does not fit into `stageBytes`, or a text is none.
+   * @throws OptionsError when it does not fit into `stageBytes`, a text is none, or properties can't be.
    */
   write(to: number, options: ConnectOptions, isClean: boolean, clientIdAt: number, clientIdLength: number): number {
     const fields = this.#fields;
@@ -146,7 +150,8 @@ export class ConnectWriter {
   #properties(options: ConnectOptions): void {
     const u8 = this.#u8;
     const { receiveMaximum, packetBytes, aliasesIn } = this.#limits;
-    let at = this.#at;
+    const first = this.#at;
+    let at = first;
     u8[at] = Property.ReceiveMaximum;
     at = writeU16(u8, at + 1, receiveMaximum);
     u8[at] = Property.MaximumPacketSize;
@@ -161,7 +166,11 @@ export class ConnectWriter {
       at = writeU32(u8, at + 1, sessionExpiry);
     }
     this.#at = at;
-    if (options.properties !== undefined) this.#bytes(options.properties, PROPERTIES);
+    if (options.properties === undefined) return;
+    this.#bytes(options.properties, PROPERTIES);
+    // Together with our own, none of which may come twice.
+    if (!areProperties(this.#reader, first, this.#at, PacketType.CONNECT))
+      fail(PROPERTIES, "can't be those of a CONNECT");
   }
 
   #will(will: Will): void {
@@ -170,6 +179,9 @@ export class ConnectWriter {
     fields.flags |= ConnectFlag.Will | (qos << 3) | (will.retain === true ? ConnectFlag.WillRetain : 0);
     fields.willPropertiesAt = this.#at;
     fields.willPropertiesLength = will.properties === undefined ? 0 : this.#bytes(will.properties, WILL_PROPERTIES);
+    if (!areProperties(this.#reader, fields.willPropertiesAt, this.#at, WILL)) {
+      fail(WILL_PROPERTIES, "can't be those of a will");
+    }
     fields.willTopicAt = this.#at;
     fields.willTopicLength = this.#text(will.topic, WILL_TOPIC);
     if (topicNameLevels(this.#u8, fields.willTopicAt, fields.willTopicLength) <= 0)

@@ -47,10 +47,15 @@ export const enum NotAccepted {
   Topic = -3,
   /** QoS 0 while there is no connection. */
   Offline = -4,
-  /** The server does not know such a thing: QoS, retained messages, a Subscription Identifier. */
+  /** The server does not offer it: QoS, retained messages, wildcards, Shared Subscriptions, a Subscription Identifier. */
   Unsupported = -5,
   /** No such subscription. */
   Unknown = -6,
+  /**
+   * What MQTT does not allow: QoS 3, Subscription Options or a Subscription Identifier that can't be, properties that are not
+   * those of a PUBLISH, or are longer than `stageBytes`.
+   */
+  Invalid = -7,
 }
 
 /**

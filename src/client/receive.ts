@@ -1,6 +1,7 @@
 // What the server sends: bytes are received and decoded until they are used up, or the application takes no more.
 
-import { PacketType, PublishFlag, ReasonCode, Version } from "../mqtt/constants";
+import { isReasonCodeOf } from "../mqtt/acknowledgement";
+import { PacketType, PublishFlag, ReasonCode, SUBACK_FAILURE_311, Version } from "../mqtt/constants";
 import { Decoded } from "../mqtt/decoded";
 import { Delivery, Receipt } from "../session/qos";
 import { type Client, ClientState, Waits } from "./client";
@@ -221,11 +222,13 @@ function handleFiltersAck(client: Client, at: number, length: number, type: Pack
   client.reasonAt = response.reasonAt;
   client.reasonLength = response.reasonLength;
   if (response.codeCount > 1) return client.fail(ReasonCode.ProtocolError); // each of ours has one Topic Filter
+  const code = response.codeCount === 1 ? layout.u8[response.codesAt] : 0;
+  const isKnown = version === Version.V5_0 ? isReasonCodeOf(code, type) : code <= 2 || code === SUBACK_FAILURE_311;
+  if (!isKnown) return client.fail(ReasonCode.ProtocolError);
   const row = subscriptions.byPacketId(response.packetId);
   const isSubscribe = type === PacketType.SUBACK;
   // The application may have thought better of it.
   if (row === 0 || (subscriptions.stage(row) === Stage.Asked) !== isSubscribe) return;
-  const code = response.codeCount === 1 ? layout.u8[response.codesAt] : 0;
   if (isSubscribe && code < ReasonCode.UnspecifiedError) {
     subscriptions.setStage(row, Stage.Granted);
     return events.subscribed(row, code);

@@ -4,12 +4,13 @@
 import { NONE } from "../memory/layout";
 import { variableLength, writeVariable } from "../mqtt/bytes";
 import { PacketType, Property, ReasonCode, Version } from "../mqtt/constants";
-import { ACK_BYTES, writeDisconnect, writePing } from "../mqtt/encoder";
+import { ACK_BYTES, fixedHeaderLength, writeDisconnect, writePing } from "../mqtt/encoder";
 import { writeFilterRequest } from "../mqtt/requests";
 import { DeliveryFlag } from "../session/outbox";
 import { Delivery } from "../session/qos";
 import { SessionWriter } from "../session/writer";
 import { acceptPayload } from "./accept";
+import { refusalOf } from "./allowed";
 import type { Client } from "./client";
 import { ClientCause } from "./ports";
 import { Stage } from "./subscriptions";
@@ -155,7 +156,7 @@ export class Sender {
   }
 
   #filters(): boolean {
-    const { layout, subscriptions, tables, version } = this.#client;
+    const { events, layout, subscriptions, tables, version } = this.#client;
     const { u8 } = layout;
     const writer = this.#writer;
     if (subscriptions.waiting === 0) return true;
@@ -171,8 +172,16 @@ export class Sender {
         writeVariable(u8, properties + 1, identifier);
       }
       subscriptions.copy(row, tables.stage);
-      const packetId = this.#packetId();
       const propertiesLength = identifier === 0 ? 0 : 1 + variableLength(identifier);
+      const refusal = this.#refusalOf(length, isWanted, identifier, propertiesLength);
+      if (refusal !== 0) {
+        subscriptions.remove(row);
+        if (isWanted) events.subscribed(row, refusal);
+        else events.unsubscribed(row, refusal);
+        if (!this.#client.isOnline) return false;
+        continue;
+      }
+      const packetId = this.#packetId();
       const options = isWanted ? subscriptions.options(row) : -1;
       writer.at = writeFilterRequest(
         u8,
@@ -188,6 +197,17 @@ export class Sender {
       subscriptions.sent(row, packetId);
     }
     return true;
+  }
+
+  /** Why the server can't be asked for, or to forget, the Topic Filter in the stage; 0 when it can. */
+  #refusalOf(length: number, isWanted: boolean, identifier: number, propertiesLength: number): ReasonCode {
+    const { layout, response, sessions, tables } = this.#client;
+    const most = layout.u32[sessions.maximumPacketSize + ONE];
+    if (most !== 0) {
+      const remaining = 2 + 1 + propertiesLength + 2 + length + (isWanted ? 1 : 0); // only in 5.0 there is a limit
+      if (fixedHeaderLength(remaining) + remaining > most) return ReasonCode.PacketTooLarge; // [MQTT-3.2.2-15]
+    }
+    return isWanted ? refusalOf(response, layout.u8, tables.stage, length, identifier) : ReasonCode.Success;
   }
 
   /** One that neither a message in flight nor a SUBSCRIBE or UNSUBSCRIBE has [MQTT-2.2.1-3]. */

@@ -72,7 +72,7 @@ export class AcknowledgementReader {
 }
 
 /** Whether a sender of `type` may use the Reason Code [5.0 table 2-6]. */
-function isReasonCodeOf(code: ReasonCode, type: PacketType): boolean {
+export function isReasonCodeOf(code: ReasonCode, type: PacketType): boolean {
   switch (type) {
     case PacketType.PUBACK:
     case PacketType.PUBREC:
@@ -90,6 +90,10 @@ function isReasonCodeOf(code: ReasonCode, type: PacketType): boolean {
     case PacketType.PUBREL:
     case PacketType.PUBCOMP:
       return code === ReasonCode.Success || code === ReasonCode.PacketIdentifierNotFound;
+    case PacketType.SUBACK:
+      return code <= ReasonCode.GrantedQoS2 || isFilterError(code) || isNotOffered(code);
+    case PacketType.UNSUBACK:
+      return code === ReasonCode.Success || code === ReasonCode.NoSubscriptionExisted || isFilterError(code);
     case PacketType.AUTH:
       return (
         code === ReasonCode.Success || code === ReasonCode.ContinueAuthentication || code === ReasonCode.ReAuthenticate
@@ -112,5 +116,24 @@ function isDisconnectError(code: ReasonCode): boolean {
     code !== ReasonCode.Banned &&
     code !== ReasonCode.PacketIdentifierInUse &&
     code !== ReasonCode.PacketIdentifierNotFound
+  );
+}
+
+function isFilterError(code: ReasonCode): boolean {
+  return (
+    code === ReasonCode.UnspecifiedError ||
+    code === ReasonCode.ImplementationSpecificError ||
+    code === ReasonCode.NotAuthorized ||
+    code === ReasonCode.TopicFilterInvalid ||
+    code === ReasonCode.PacketIdentifierInUse
+  );
+}
+
+function isNotOffered(code: ReasonCode): boolean {
+  return (
+    code === ReasonCode.QuotaExceeded ||
+    code === ReasonCode.SharedSubscriptionsNotSupported ||
+    code === ReasonCode.SubscriptionIdentifiersNotSupported ||
+    code === ReasonCode.WildcardSubscriptionsNotSupported
   );
 }

@@ -38,7 +38,7 @@ export class Decoder {
   topicAt = 0;
   levels = 0;
   propertiesLength = 0;
-  /** Topic Alias, 0 for none; a broker offers none. */
+  /** Topic Alias, 0 for none; a broker offers none. -1: refused before it was known. */
   alias = 0;
   /** Message Expiry Interval; `hasExpiry` tells whether there was one. */
   expiry = 0;
@@ -407,6 +407,7 @@ export class Decoder {
   #propertyTooLong(): boolean {
     if (this.type !== PacketType.PUBLISH) return this.#wrong(ReasonCode.PacketTooLarge);
     this.#refuse(Refusal.StageBytes);
+    if (this.#isClient && this.alias === 0) this.alias = -1;
     this.remaining -= this.input.carried;
     this.input.drop();
     this.left = this.remaining;

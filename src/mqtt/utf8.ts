@@ -101,3 +101,18 @@ export function isShared(u8: Uint8Array, at: number, length: number): boolean {
   for (let i = 0; i < 7; i++) if (u8[at + i] !== SHARE[i]) return false;
   return true;
 }
+
+/** Whether a Topic Filter that `isShared` has a ShareName, and a Topic Filter behind it [MQTT-4.8.2-1], [MQTT-4.8.2-2]. */
+export function isSharedFilter(u8: Uint8Array, at: number, length: number): boolean {
+  const end = at + length;
+  const name = at + SHARE.length;
+  let slash = name;
+  for (; slash < end && u8[slash] !== SLASH; slash++) if (u8[slash] === PLUS || u8[slash] === HASH) return false;
+  return slash > name && slash + 1 < end;
+}
+
+/** Whether a Topic Filter has a wildcard. */
+export function hasWildcard(u8: Uint8Array, at: number, length: number): boolean {
+  for (let i = at; i < at + length; i++) if (u8[i] === PLUS || u8[i] === HASH) return true;
+  return false;
+}

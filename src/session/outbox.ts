@@ -155,8 +155,28 @@ export class Outbox {
         this.#messages.release(index[this.#message + row]);
         index[this.#message + row] = NONE;
       }
+      if (before === Delivery.PubrecPending) this.#moveForward(session, previous, row);
     }
     return after;
+  }
+
+  /** PUBREL goes out in the order of PUBREC [MQTT-4.6.0-4]: `row`, in flight, moves behind those whose PUBREC came before. */
+  #moveForward(session: number, previous: number, row: number): void {
+    const { u8, index } = this.#layout;
+    const sessions = this.#sessions;
+    let before = NONE;
+    let next = index[sessions.outFirst + session];
+    while (next !== row && u8[this.#state + next] >= Delivery.PubrelOwed) {
+      before = next;
+      next = index[this.#next + next];
+    }
+    if (next === row) return;
+    index[this.#next + previous] = index[this.#next + row];
+    if (index[sessions.outLast + session] === row) index[sessions.outLast + session] = previous;
+    if (index[sessions.outSent + session] === row) index[sessions.outSent + session] = previous;
+    index[this.#next + row] = next;
+    if (before === NONE) index[sessions.outFirst + session] = row;
+    else index[this.#next + before] = row;
   }
 
   /** Takes `row`, which follows `previous`, off its session and frees it. */

@@ -99,6 +99,20 @@ describe.each(levels)("version %i", (version) => {
     expect(events.messages).toEqual(["a x q0"]);
   });
 
+  test("begins with a Packet Identifier drawn at random, as a server may still have those of an earlier life", () => {
+    for (const [firstDraw, id] of [
+      [0, 1],
+      [2 * 499, 500],
+      [2 * 65534 + 1, 65535],
+      [2 * 65535, 1],
+    ]) {
+      const { client } = start({ version, clientId: "c" }, { firstDraw });
+      const row = client.publish("t", undefined, 1, false);
+      client.step();
+      expect(client.outbox.packetId(row as number)).toBe(id);
+    }
+  });
+
   test("notices a server that says nothing any more", () => {
     const { events, wire, advance } = start({ version, clientId: "c", keepAlive: 10 });
     advance(60_000);

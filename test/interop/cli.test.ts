@@ -136,14 +136,16 @@ describe("what can't be: one line on stderr, exit code 2, nothing started", () =
   test("nothing at all shows the help", async () => {
     const midge = await run();
     expect(midge.code).toBe(2);
-    expect(midge.output).toMatch(/Usage: midge .*broker.*plan/s);
+    expect(midge.output).toMatch(/Usage: midge .*broker.*plan.*pub.*sub/s);
   });
 });
 
 test("the documentation names every option, event and field", async () => {
   const text = readFileSync(new URL("../../docs/configuration.md", import.meta.url), "utf8");
-  const help = (await run("broker", "--help")).output + (await run("plan", "--help")).output;
-  const options = [...help.matchAll(/--[a-z]+/g)].map(([option]) => option);
+  const helps = await Promise.all(["broker", "plan", "pub", "sub"].map((name) => run(name, "--help")));
+  const help = helps.map(({ output }) => output).join("");
+  const options = [...help.matchAll(/(?<![\w-])(--[a-z-]+|-[a-zA-Z](?=,))/g)].map(([option]) => option);
+  expect(options.length).toBeGreaterThan(60);
   const events = [...[...kinds.values()].map(({ name }) => name), "streamRefused", "acceptFailed", "plan", "listening"];
   const wanted = [...options.filter((option) => option !== "--help"), ...events, "stopping", "stopped", ...eventFields];
   expect(wanted.filter((name) => !text.includes(`\`${name}`))).toEqual([]);

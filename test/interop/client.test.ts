@@ -263,6 +263,8 @@ describe("what can't be", () => {
 
   test("no server: the first attempt fails", async () => {
     await expect(connect("mqtt://127.0.0.1:1")).rejects.toThrow(MqttError);
+    const tls = { minVersion: "nonsense" as never };
+    await expect(connect("mqtts://127.0.0.1:1", { tls })).rejects.toThrow(/no connection.*nonsense/);
   });
 
   test("a client that is closed while it waits for the server", async () => {

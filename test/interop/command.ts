@@ -45,15 +45,19 @@ export class Midge {
   output = "";
   errors = "";
   code: number | undefined;
+  readonly #chunks: Buffer[] = [];
 
-  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
+  /** @param input what stdin holds; "open" leaves it to the test. */
+  constructor(args: readonly string[], env: NodeJS.ProcessEnv = {}, input: string | Buffer = "") {
     this.child = spawn(process.execPath, [bundle, ...args], {
       cwd: directory,
       env: { ...process.env, FORCE_COLOR: undefined, ...env },
     });
-    this.child.stdin.end();
+    this.child.stdin.on("error", () => {}); // it may end before it has read all
+    if (input !== "open") this.child.stdin.end(input);
     this.child.stdout.on("data", (bytes) => {
       this.output += bytes;
+      this.#chunks.push(bytes);
     });
     this.child.stderr.on("data", (bytes) => {
       this.errors += bytes;
@@ -65,6 +69,11 @@ export class Midge {
       });
     });
     running.push(this);
+  }
+
+  /** What it printed, as it was. */
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
   }
 
   get lines(): string[] {

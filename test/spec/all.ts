@@ -1,4 +1,4 @@
-// All rules, section by section.
+// All rules of a server, section by section.
 
 import "./sections/connect";
 import "./sections/connack";

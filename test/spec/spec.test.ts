@@ -10,7 +10,8 @@ import { presets } from "../../src/memory/limits";
 import { audit } from "../support/audit";
 import { startBroker } from "../support/broker";
 import { rules } from "./all";
-import { coverage, unknownIds } from "./coverage";
+import { clientRules } from "./all-client";
+import { oddities, unknownIds } from "./coverage";
 import { title } from "./rules";
 import { MemoryServer } from "./server";
 import { statements } from "./statements";
@@ -49,13 +50,15 @@ describe("the table of statements", () => {
     expect(unknownIds()).toEqual([]);
   });
 
-  test("has a test or the reason why none, never both", () => {
-    const odd = coverage().filter(({ statement, tests }) => tests.length > 0 === (statement.reason !== ""));
-    expect(odd.map(({ statement }) => `${statement.version} ${statement.id}`)).toEqual([]);
+  test("has for each side that is bound a test or the reason why none, never both", () => {
+    expect(oddities()).toEqual([]);
   });
 
-  test("no two tests have the same title", () => {
-    const titles = rules.flatMap((it) => it.levels.map((level) => `${it.section}: ${title(it, level)}`));
-    expect(titles.filter((name, at) => titles.indexOf(name) !== at)).toEqual([]);
-  });
+  test.each(Object.entries({ server: rules, client: clientRules }))(
+    "no two tests of a %s have the same title",
+    (_, all) => {
+      const titles = all.flatMap((it) => it.levels.map((level) => `${it.section}: ${title(it, level)}`));
+      expect(titles.filter((name, at) => titles.indexOf(name) !== at)).toEqual([]);
+    },
+  );
 });

@@ -1,11 +1,14 @@
 // Every numbered statement of MQTT 3.1.1 and MQTT 5.0: whom it binds, what it is about in a few words of our own (the
-// standards' sentences decide, these do not), and, where no test has it, why.
+// standards' sentences decide, these do not), and, where no test has it, why: for each side that it binds.
 //
 // MQTT 3.1 has no numbers; its tests are those of 3.1.1 that hold there as well.
 
 import type { ProtocolVersion } from "./rules";
 
-export type Binds = "client" | "server" | "both";
+export type Side = "server" | "client";
+export type Binds = Side | "both";
+
+export const sides: readonly Side[] = ["server", "client"];
 
 export interface Statement {
   /** With "MQTT-". */
@@ -13,20 +16,26 @@ export interface Statement {
   version: ProtocolVersion;
   binds: Binds;
   about: string;
-  /** Why there is no test. */
-  reason: string;
+  /** Why there is no test of a side; "" where there is one, or where it does not bind. */
+  reasons: Readonly<Record<Side, string>>;
 }
 
-const CLIENT = "binds the client only";
+export function binds(statement: Statement, side: Side): boolean {
+  return statement.binds === "both" || statement.binds === side;
+}
+
 const SHARED = "Shared Subscriptions are not offered: SUBACK 0x9E, Shared Subscription Available 0";
 const ALIAS = "Topic Aliases are not offered: Topic Alias Maximum 0, so no value is to be accepted; others get 0x94";
 const AUTH = "no Authentication Method is offered: CONNACK 0x8C, so the server never sends AUTH";
+const NO_AUTH = "the client has no Authentication Method: it never sends AUTH, and one that comes closes (4.12.0-7)";
+const NEVER_AUTH = { server: AUTH, client: NO_AUTH };
 const WEBSOCKET = "WebSocket is not offered";
 const LENGTH = "a length of two bytes can't say more";
 const TRANSIENT = "such an error can't be caused from outside; what runs out is tested with its limit";
 const HOST = "a host's concern; every test over TCP shows it";
 
-type Row = readonly [id: string, binds: Binds, about: string, reason?: string];
+/** A reason that is one text holds for every side that the statement binds. */
+type Row = readonly [id: string, binds: Binds, about: string, reason?: string | Partial<Record<Side, string>>];
 
 const v311: readonly Row[] = [
   ["1.5.3-1", "both", "text that is not UTF-8 closes"],
@@ -35,8 +44,8 @@ const v311: readonly Row[] = [
   ["2.2.2-1", "both", "reserved flags have their fixed values"],
   ["2.2.2-2", "both", "wrong flags close"],
   ["2.3.1-1", "client", "Packet Identifier is not 0"],
-  ["2.3.1-2", "client", "a new packet takes an unused Packet Identifier", CLIENT],
-  ["2.3.1-3", "client", "sending again keeps the Packet Identifier", CLIENT],
+  ["2.3.1-2", "client", "a new packet takes an unused Packet Identifier"],
+  ["2.3.1-3", "client", "sending again keeps the Packet Identifier"],
   ["2.3.1-4", "server", "both also for the server's PUBLISH"],
   ["2.3.1-5", "both", "no Packet Identifier at QoS 0"],
   ["2.3.1-6", "both", "PUBACK, PUBREC, PUBREL repeat the Packet Identifier"],
@@ -65,7 +74,7 @@ const v311: readonly Row[] = [
   ["3.1.2-20", "client", "no Password without its flag"],
   ["3.1.2-21", "client", "a Password with its flag"],
   ["3.1.2-22", "client", "no Password without User Name"],
-  ["3.1.2-23", "client", "PINGREQ when there is nothing else", CLIENT],
+  ["3.1.2-23", "client", "PINGREQ when there is nothing else"],
   ["3.1.2-24", "server", "one and a half Keep Alive without a packet closes"],
   ["3.1.3-1", "client", "order of the payload's fields"],
   ["3.1.3-2", "both", "Client Identifier names the state"],
@@ -73,7 +82,7 @@ const v311: readonly Row[] = [
   ["3.1.3-4", "client", "Client Identifier is UTF-8"],
   ["3.1.3-5", "server", "1 to 23 letters and digits are allowed"],
   ["3.1.3-6", "server", "an empty Client Identifier may be replaced by a unique one"],
-  ["3.1.3-7", "client", "empty Client Identifier only with Clean Session 1", CLIENT],
+  ["3.1.3-7", "client", "empty Client Identifier only with Clean Session 1"],
   ["3.1.3-8", "server", "empty Client Identifier with Clean Session 0: 0x02 and close"],
   ["3.1.3-9", "server", "refused Client Identifier: 0x02 and close"],
   ["3.1.3-10", "client", "Will Topic is UTF-8"],
@@ -133,8 +142,8 @@ const v311: readonly Row[] = [
   ["3.10.4-6", "server", "many Topic Filters work like many UNSUBSCRIBEs"],
   ["3.12.4-1", "server", "PINGREQ gets PINGRESP"],
   ["3.14.1-1", "server", "reserved bits of DISCONNECT are checked"],
-  ["3.14.4-1", "client", "DISCONNECT, then close", CLIENT],
-  ["3.14.4-2", "client", "DISCONNECT, then nothing", CLIENT],
+  ["3.14.4-1", "client", "DISCONNECT, then close"],
+  ["3.14.4-2", "client", "DISCONNECT, then nothing"],
   ["3.14.4-3", "server", "DISCONNECT discards the will"],
   ["4.1.0-1", "both", "state is kept as long as the Session"],
   ["4.1.0-2", "both", "a Session lasts as long as its connection at least"],
@@ -145,11 +154,11 @@ const v311: readonly Row[] = [
   ["4.3.3-2", "both", "QoS 2 receiver"],
   ["4.4.0-1", "both", "unacknowledged packets are sent again after a reconnect"],
   ["4.5.0-1", "server", "a message is owed to every matching Session"],
-  ["4.5.0-2", "client", "every PUBLISH is acknowledged, wanted or not", CLIENT],
+  ["4.5.0-2", "client", "every PUBLISH is acknowledged, wanted or not"],
   ["4.6.0-1", "both", "sending again keeps the order"],
-  ["4.6.0-2", "client", "order of PUBACK", `${CLIENT}; the server's order is that of 4.6.0-6`],
-  ["4.6.0-3", "client", "order of PUBREC", `${CLIENT}; the server's order is that of 4.6.0-6`],
-  ["4.6.0-4", "client", "order of PUBREL", `${CLIENT}; the server's order is that of 4.6.0-6`],
+  ["4.6.0-2", "client", "order of PUBACK"],
+  ["4.6.0-3", "client", "order of PUBREC"],
+  ["4.6.0-4", "client", "order of PUBREL"],
   ["4.6.0-5", "server", "topics are ordered"],
   ["4.6.0-6", "server", "messages of one client keep their order; so do the server's acknowledgements"],
   ["4.7.0-1", "both", "see 4.7.3-1", "the standard has no such number; some summaries give it to 4.7.3-1"],
@@ -159,7 +168,7 @@ const v311: readonly Row[] = [
   ["4.7.2-1", "server", "leading wildcards do not match $"],
   ["4.7.3-1", "both", "topics have a character at least"],
   ["4.7.3-2", "both", "no U+0000 in topics"],
-  ["4.7.3-3", "both", "topics have 65,535 bytes at most", LENGTH],
+  ["4.7.3-3", "both", "topics have 65,535 bytes at most", { server: LENGTH }],
   ["4.7.3-4", "server", "topics are not normalized"],
   ["4.8.0-1", "both", "a protocol violation closes"],
   ["4.8.0-2", "both", "a transient error closes", TRANSIENT],
@@ -171,7 +180,7 @@ const v311: readonly Row[] = [
   ["7.0.0-1", "server", "a server that connects to servers is a client too", "this server connects to nobody"],
   ["7.0.0-2", "both", "no extensions are required", "every test is one"],
   ["7.1.1-1", "server", "an ordered, lossless transport", HOST],
-  ["7.1.2-1", "client", "an ordered, lossless transport", CLIENT],
+  ["7.1.2-1", "client", "an ordered, lossless transport", HOST],
 ];
 
 const v5: readonly Row[] = [
@@ -208,8 +217,8 @@ const v5: readonly Row[] = [
   ["3.1.2-17", "client", "a User Name with its flag"],
   ["3.1.2-18", "client", "no Password without its flag"],
   ["3.1.2-19", "client", "a Password with its flag"],
-  ["3.1.2-20", "client", "PINGREQ when there is nothing else", CLIENT],
-  ["3.1.2-21", "client", "Server Keep Alive is used", CLIENT],
+  ["3.1.2-20", "client", "PINGREQ when there is nothing else"],
+  ["3.1.2-21", "client", "Server Keep Alive is used"],
   ["3.1.2-22", "server", "one and a half Keep Alive without a packet closes"],
   ["3.1.2-23", "both", "state is kept when the Session Expiry Interval is not 0"],
   ["3.1.2-24", "server", "the client's Maximum Packet Size is not exceeded"],
@@ -218,7 +227,7 @@ const v5: readonly Row[] = [
   ["3.1.2-27", "server", "no Topic Alias when the maximum is 0"],
   ["3.1.2-28", "server", "no Response Information unasked"],
   ["3.1.2-29", "server", "no Reason String or User Property where the client wants none"],
-  ["3.1.2-30", "client", "during authentication only AUTH and DISCONNECT", CLIENT],
+  ["3.1.2-30", "client", "during authentication only AUTH and DISCONNECT"],
   ["3.1.3-1", "client", "order of the payload's fields"],
   ["3.1.3-2", "both", "Client Identifier names the state"],
   ["3.1.3-3", "client", "Client Identifier is there, and first"],
@@ -242,24 +251,24 @@ const v5: readonly Row[] = [
   ["3.2.2-1", "server", "reserved bits of CONNACK are 0"],
   ["3.2.2-2", "server", "Session Present 0 with Clean Start 1"],
   ["3.2.2-3", "server", "otherwise Session Present says whether there is one"],
-  ["3.2.2-4", "client", "Session Present 1 unexpectedly: close", CLIENT],
-  ["3.2.2-5", "client", "Session Present 0: discard", CLIENT],
+  ["3.2.2-4", "client", "Session Present 1 unexpectedly: close"],
+  ["3.2.2-5", "client", "Session Present 0: discard"],
   ["3.2.2-6", "server", "Session Present 0 with a refusal"],
   ["3.2.2-7", "server", "a refusal closes"],
   ["3.2.2-8", "server", "Reason Codes of CONNACK"],
   ["3.2.2-9", "server", "a lower Maximum QoS is announced"],
   ["3.2.2-10", "server", "every QoS can be subscribed to"],
-  ["3.2.2-11", "client", "Maximum QoS is respected", CLIENT],
+  ["3.2.2-11", "client", "Maximum QoS is respected"],
   ["3.2.2-12", "server", "a Will QoS that is not supported is rejected", "every QoS is supported"],
   ["3.2.2-13", "server", "a retained will that is not supported is rejected", "retained messages are supported"],
-  ["3.2.2-14", "client", "Retain Available 0 is respected", CLIENT],
-  ["3.2.2-15", "client", "the server's Maximum Packet Size is respected", CLIENT],
+  ["3.2.2-14", "client", "Retain Available 0 is respected"],
+  ["3.2.2-15", "client", "the server's Maximum Packet Size is respected"],
   ["3.2.2-16", "server", "the Assigned Client Identifier is new"],
   ["3.2.2-17", "client", "the server's Topic Alias Maximum is respected"],
   ["3.2.2-18", "client", "no Topic Alias when it is 0"],
   ["3.2.2-19", "server", "no Reason String for which CONNACK is too long"],
   ["3.2.2-20", "server", "no User Property for which CONNACK is too long"],
-  ["3.2.2-21", "client", "Server Keep Alive is used", CLIENT],
+  ["3.2.2-21", "client", "Server Keep Alive is used"],
   ["3.2.2-22", "server", "without it the client's Keep Alive holds"],
   ["3.3.1-1", "both", "DUP 1 when sent again"],
   ["3.3.1-2", "both", "DUP 0 at QoS 0"],
@@ -283,7 +292,7 @@ const v5: readonly Row[] = [
   ["3.3.2-7", "both", "Topic Aliases end with the connection"],
   ["3.3.2-8", "both", "Topic Alias is not 0"],
   ["3.3.2-9", "client", "Topic Alias is within the server's maximum"],
-  ["3.3.2-10", "client", "accepts Topic Aliases up to its maximum", CLIENT],
+  ["3.3.2-10", "client", "accepts Topic Aliases up to its maximum"],
   ["3.3.2-11", "server", "Topic Alias is within the client's maximum"],
   ["3.3.2-12", "server", "accepts Topic Aliases up to its maximum", ALIAS],
   ["3.3.2-13", "both", "Response Topic is UTF-8"],
@@ -301,7 +310,7 @@ const v5: readonly Row[] = [
   ["3.3.4-5", "server", "several copies have one each"],
   ["3.3.4-6", "client", "a client's PUBLISH has none"],
   ["3.3.4-7", "client", "the server's Receive Maximum is respected"],
-  ["3.3.4-8", "client", "and delays nothing but PUBLISH", CLIENT],
+  ["3.3.4-8", "client", "and delays nothing but PUBLISH"],
   ["3.3.4-9", "server", "the client's Receive Maximum is respected"],
   ["3.3.4-10", "server", "and delays nothing but PUBLISH"],
   ["3.4.2-1", "both", "Reason Codes of PUBACK"],
@@ -359,9 +368,9 @@ const v5: readonly Row[] = [
   ["3.14.4-2", "both", "DISCONNECT, then close"],
   ["3.14.4-3", "server", "DISCONNECT 0x00 discards the will"],
   ["3.15.1-1", "both", "flags of AUTH are malformed"],
-  ["3.15.2-1", "both", "Reason Codes of AUTH", AUTH],
-  ["3.15.2-2", "both", "no Reason String for which AUTH is too long", AUTH],
-  ["3.15.2-3", "both", "no User Property for which AUTH is too long", AUTH],
+  ["3.15.2-1", "both", "Reason Codes of AUTH", NEVER_AUTH],
+  ["3.15.2-2", "both", "no Reason String for which AUTH is too long", NEVER_AUTH],
+  ["3.15.2-3", "both", "no User Property for which AUTH is too long", NEVER_AUTH],
   ["4.1.0-1", "both", "state is kept while the connection is open"],
   ["4.1.0-2", "server", "state is discarded after the Session Expiry Interval"],
   ["4.2-1", "both", "an ordered, lossless transport", HOST],
@@ -387,11 +396,11 @@ const v5: readonly Row[] = [
   ["4.4.0-1", "both", "sent again after a reconnect, and never else"],
   ["4.4.0-2", "both", "a refused PUBLISH is not sent again"],
   ["4.5.0-1", "server", "a message is owed to every matching Session"],
-  ["4.5.0-2", "client", "every PUBLISH is acknowledged, wanted or not", CLIENT],
-  ["4.6.0-1", "client", "sending again keeps the order", CLIENT],
-  ["4.6.0-2", "client", "order of PUBACK", CLIENT],
-  ["4.6.0-3", "client", "order of PUBREC", CLIENT],
-  ["4.6.0-4", "client", "order of PUBREL", CLIENT],
+  ["4.5.0-2", "client", "every PUBLISH is acknowledged, wanted or not"],
+  ["4.6.0-1", "client", "sending again keeps the order"],
+  ["4.6.0-2", "client", "order of PUBACK"],
+  ["4.6.0-3", "client", "order of PUBREC"],
+  ["4.6.0-4", "client", "order of PUBREL"],
   ["4.6.0-5", "server", "messages of one client keep their order"],
   ["4.6.0-6", "server", "topics are ordered"],
   ["4.7.0-1", "both", "wildcards in Topic Filters only"],
@@ -400,7 +409,7 @@ const v5: readonly Row[] = [
   ["4.7.2-1", "server", "leading wildcards do not match $"],
   ["4.7.3-1", "both", "topics have a character at least"],
   ["4.7.3-2", "both", "no U+0000 in topics"],
-  ["4.7.3-3", "both", "topics have 65,535 bytes at most", LENGTH],
+  ["4.7.3-3", "both", "topics have 65,535 bytes at most", { server: LENGTH }],
   ["4.7.3-4", "server", "topics are not normalized"],
   ["4.8.2-1", "both", "a shared Topic Filter has a ShareName"],
   ["4.8.2-2", "both", "the ShareName has no wildcard, and a Topic Filter behind it"],
@@ -413,13 +422,13 @@ const v5: readonly Row[] = [
   ["4.9.0-3", "both", "everything else goes on without quota"],
   ["4.12.0-1", "server", "unknown Authentication Method closes"],
   ["4.12.0-2", "server", "AUTH to the client has 0x18", AUTH],
-  ["4.12.0-3", "client", "AUTH to the server has 0x18", CLIENT],
+  ["4.12.0-3", "client", "AUTH to the server has 0x18", NO_AUTH],
   ["4.12.0-4", "server", "authentication can be rejected at any point", AUTH],
-  ["4.12.0-5", "both", "the method stays the same", AUTH],
+  ["4.12.0-5", "both", "the method stays the same", NEVER_AUTH],
   ["4.12.0-6", "server", "no method in CONNECT: no AUTH, none in CONNACK"],
   ["4.12.0-7", "client", "no method in CONNECT: no AUTH"],
-  ["4.12.1-1", "client", "authenticates again with the same method", CLIENT],
-  ["4.12.1-2", "both", "what follows when that fails", AUTH],
+  ["4.12.1-1", "client", "authenticates again with the same method", NO_AUTH],
+  ["4.12.1-2", "both", "what follows when that fails", NEVER_AUTH],
   ["4.13.1-1", "both", "malformed packets and Protocol Errors close"],
   ["4.13.2-1", "both", "a Reason Code of 0x80 or more closes"],
   ["6.0.0-1", "both", "binary frames only", WEBSOCKET],
@@ -429,7 +438,13 @@ const v5: readonly Row[] = [
 ];
 
 function read(version: ProtocolVersion, rows: readonly Row[]): Statement[] {
-  return rows.map(([id, binds, about, reason]) => ({ id: `MQTT-${id}`, version, binds, about, reason: reason ?? "" }));
+  return rows.map(([id, binds, about, reason = ""]) => {
+    const of = (side: Side): string => {
+      if (typeof reason !== "string") return reason[side] ?? "";
+      return binds === "both" || binds === side ? reason : "";
+    };
+    return { id: `MQTT-${id}`, version, binds, about, reasons: { server: of("server"), client: of("client") } };
+  });
 }
 
 export const statements: readonly Statement[] = [...read("3.1.1", v311), ...read("5.0", v5)];
@@ -441,4 +456,11 @@ export const statements: readonly Statement[] = [...read("3.1.1", v311), ...read
 export const passesOnDummy: Readonly<Record<string, readonly (readonly [title: string, reason: string])[]>> = {
   "only closes": [],
   "only accepts": [],
+};
+
+/** The same for tests of a client. */
+export const passesOnDummyClient: Readonly<Record<string, readonly (readonly [title: string, reason: string])[]>> = {
+  "only closes": [],
+  "only connects": [],
+  "closes at the first packet": [],
 };

@@ -3,18 +3,23 @@
 
 import { Client } from "../../src/client/client";
 import type { ClientLimits } from "../../src/client/limits";
-import type { ClientEvents, Dialer } from "../../src/client/ports";
+import type { ClientEvents, ClientPorts, Dialer } from "../../src/client/ports";
 import type { Transport } from "../../src/ports";
 import type { Core, Harness } from "./harness";
 import type { MemoryStream } from "./memory-transport";
 import { Random } from "./random";
 
 export interface WireOptions {
+  /** What the client's random source says first: it decides the first Packet Identifier. */
+  firstDraw?: number;
   readAhead?: boolean;
   /** Bytes that may pass before the stream breaks, by direction; for the first connection only. */
   cutUp?: number;
   cutDown?: number;
 }
+
+/** What a stream needs of the client behind it. */
+export type WireClient = Pick<Client, "state" | "opened" | "ready" | "closed" | "step">;
 
 /** The client's end of its stream, as a host would be. */
 export class Wire implements Transport, Dialer {
@@ -22,7 +27,9 @@ export class Wire implements Transport, Dialer {
   stream: MemoryStream | undefined;
   /** Streams opened so far. */
   dialed = 0;
-  client: Client | undefined;
+  client: WireClient | undefined;
+  /** What the client did so far: bytes it sent or received, streams it opened or closed. */
+  actions = 0;
   /** While true, no stream can be opened. */
   isDown = false;
   private memory = new Uint8Array(0);
@@ -31,6 +38,8 @@ export class Wire implements Transport, Dialer {
   private outputLength = 0;
   private up: number;
   private down: number;
+  /** What `writable` answered last, when it was less than asked for. */
+  private short = Number.POSITIVE_INFINITY;
 
   constructor(
     private readonly harness: Harness<Core>,
@@ -49,6 +58,7 @@ export class Wire implements Transport, Dialer {
   }
 
   dial(): void {
+    this.actions++;
     this.dialed++;
     if (this.isDown) return;
     this.stream = this.harness.transport.connect();
@@ -59,6 +69,7 @@ export class Wire implements Transport, Dialer {
     if (this.stream === undefined) return 0;
     const count = this.stream.readInto(this.memory, this.input, Math.min(max, this.down));
     this.down -= count;
+    this.actions += count;
     return count;
   }
 
@@ -67,7 +78,10 @@ export class Wire implements Transport, Dialer {
   }
 
   writable(): number {
-    return this.stream === undefined ? 0 : Math.min(this.outputLength, this.stream.up.room);
+    if (this.stream === undefined) return 0;
+    const { room } = this.stream.up;
+    this.short = room < this.outputLength ? room : Number.POSITIVE_INFINITY;
+    return Math.min(this.outputLength, room);
   }
 
   send(_connection: number, count: number): void {
@@ -76,9 +90,12 @@ export class Wire implements Transport, Dialer {
     const wrote = this.stream.write(this.memory, this.output, fits);
     if (wrote !== fits) throw new Error(`send: ${count} bytes, ${wrote} were writable`);
     this.up -= fits;
+    this.actions += fits;
+    this.short -= fits;
   }
 
   close(): void {
+    this.actions++;
     if (this.stream !== undefined && !this.stream.ended) this.stream.end();
     this.stream = undefined;
   }
@@ -103,6 +120,11 @@ export class Wire implements Transport, Dialer {
       return true;
     }
     if (stream.down.length > 0 && !stream.stalled) client.ready();
+    if (stream.up.room > this.short) {
+      this.short = Number.POSITIVE_INFINITY;
+      client.ready();
+      return true;
+    }
     return false;
   }
 }
@@ -150,9 +172,9 @@ export class Recorder implements ClientEvents {
   }
 }
 
-export interface Peer {
+export interface Peer<C = Client> {
   harness: Harness<Core>;
-  client: Client;
+  client: C;
   wire: Wire;
   events: Recorder;
   /** Lets both work until nothing waits. */
@@ -163,21 +185,36 @@ export interface Peer {
 
 /** A client that talks to what the harness runs. */
 export function startClient(harness: Harness<Core>, limits: ClientLimits, options: WireOptions = {}): Peer {
-  const wire = new Wire(harness, options);
   const events = new Recorder();
+  const peer = wireClient(harness, events, options, (ports) => new Client(limits, ports, events));
+  events.client = peer.client;
+  return peer;
+}
+
+/** What `make` returns, on a stream to what the harness runs. */
+export function wireClient<C extends WireClient, E extends Recorder>(
+  harness: Harness<Core>,
+  events: E,
+  options: WireOptions,
+  make: (ports: ClientPorts) => C,
+): Peer<C> & { events: E } {
+  const wire = new Wire(harness, options);
   const random = new Random(1);
-  const ports = { transport: wire, dialer: wire, clock: harness.clock, random: { next: () => random.below(2 ** 31) } };
-  const client = new Client(limits, ports, events);
+  let drawn = options.firstDraw ?? 0; // Packet Identifiers from 1 on
+  const next = (): number => {
+    const draw = drawn;
+    drawn = random.below(2 ** 31);
+    return draw;
+  };
+  const ports = { transport: wire, dialer: wire, clock: harness.clock, random: { next } };
+  const client = make(ports);
   wire.client = client;
-  events.client = client;
   const settle = (): void => {
     for (let i = 0; i < 100_000; i++) {
+      const before = wire.actions;
       harness.settle();
       const told = wire.poll();
-      if (!client.step() && !told && !harness.transport.poll() && !wire.poll()) {
-        harness.settle();
-        if (!wire.poll() && !client.step()) return;
-      }
+      if (!client.step() && !told && wire.actions === before) return;
     }
     throw new Error("the client does not come to rest");
   };

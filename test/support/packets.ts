@@ -295,7 +295,7 @@ export interface ReadProperty {
   second: Uint8Array;
 }
 
-class Reader {
+export class Reader {
   at = 0;
   constructor(readonly bytes: Uint8Array) {}
 
@@ -344,7 +344,7 @@ const TWO_BYTE_PROPERTIES = [0x13, 0x21, 0x22, 0x23];
 const FOUR_BYTE_PROPERTIES = [0x02, 0x11, 0x18, 0x27];
 const STRING_PROPERTIES = [0x03, 0x08, 0x09, 0x12, 0x15, 0x16, 0x1a, 0x1c, 0x1f];
 
-function readProperties(reader: Reader): ReadProperty[] {
+export function readProperties(reader: Reader): ReadProperty[] {
   const list: ReadProperty[] = [];
   const inner = new Reader(reader.take(reader.variable()));
   const none = new Uint8Array(0);
@@ -361,7 +361,8 @@ function readProperties(reader: Reader): ReadProperty[] {
   return list;
 }
 
-function open(bytes: Uint8Array, type: number): Reader {
+/** A reader behind the fixed header of a packet of this type. */
+export function openPacket(bytes: Uint8Array, type: number): Reader {
   if (bytes[0] >> 4 !== type) throw new Error(`packet of type ${type} expected, got ${toHex(bytes)}`);
   const reader = new Reader(bytes);
   reader.byte();
@@ -378,7 +379,7 @@ export interface Connack {
 
 /** Level 5 has properties. */
 export function readConnack(level: Level, bytes: Uint8Array): Connack {
-  const reader = open(bytes, CONNACK);
+  const reader = openPacket(bytes, CONNACK);
   const flags = reader.byte();
   const reason = reader.byte();
   const list = level === 5 ? readProperties(reader) : [];
@@ -399,7 +400,7 @@ export interface Publish {
 }
 
 export function readPublish(level: Level, bytes: Uint8Array): Publish {
-  const reader = open(bytes, PUBLISH);
+  const reader = openPacket(bytes, PUBLISH);
   const qos = (bytes[0] >> 1) & 3;
   const topic = text(reader.string());
   const id = qos > 0 ? reader.integer(2) : 0;
@@ -417,7 +418,7 @@ export interface Acknowledgement {
 
 /** PUBACK, PUBREC, PUBREL or PUBCOMP; an absent Reason Code is 0. */
 export function readAcknowledgement(level: Level, type: number, bytes: Uint8Array): Acknowledgement {
-  const reader = open(bytes, type);
+  const reader = openPacket(bytes, type);
   if ((bytes[0] & 15) !== (type === PUBREL ? 2 : 0)) throw new Error(`reserved bits: ${toHex(bytes)}`);
   const id = reader.integer(2);
   const reason = level === 5 && reader.left > 0 ? reader.byte() : 0;
@@ -434,7 +435,7 @@ export interface Suback {
 
 /** SUBACK or UNSUBACK; the latter has no Reason Codes before level 5. */
 export function readSuback(level: Level, type: number, bytes: Uint8Array): Suback {
-  const reader = open(bytes, type);
+  const reader = openPacket(bytes, type);
   if ((bytes[0] & 15) !== 0) throw new Error(`reserved bits: ${toHex(bytes)}`);
   const id = reader.integer(2);
   const list = level === 5 ? readProperties(reader) : [];
@@ -448,7 +449,7 @@ export interface Disconnect {
 
 /** Level 5 only: before that a server sends none. */
 export function readDisconnect(bytes: Uint8Array): Disconnect {
-  const reader = open(bytes, DISCONNECT);
+  const reader = openPacket(bytes, DISCONNECT);
   const reason = reader.left > 0 ? reader.byte() : 0;
   const list = reader.left > 0 ? readProperties(reader) : [];
   reader.end();

@@ -26,7 +26,7 @@ describe("layout", () => {
     const table = fc.record({ count: fc.integer({ min: 1, max: 20 }), columns: fc.array(column, { maxLength: 8 }) });
     fc.assert(
       fc.property(fc.array(table, { maxLength: 6 }), fc.constantFrom(...widths), (tables, width) => {
-        const layout = new Layout(new ArrayBuffer(1 << 16), width);
+        const layout = new Layout(new ArrayBuffer(0), width); // offsets are the same over any memory
         const used = new Set<number>();
         const use = (from: number, bytes: number): void => {
           for (let at = from; at < from + bytes; at++) {

@@ -18,8 +18,10 @@ import { ClientStream } from "./stream";
 
 /** How often the core looks at the clock, ms. */
 const TICK = 100;
-/** QoS 0 is dropped when so many times the Receive Maximum are not done with. */
-const MOST_UNSETTLED = 16;
+/** Payload that handlers may be behind, bytes; and messages, as many as the Receive Maximum. Then nothing is read. */
+const MOST_BYTES = 1_048_576;
+/** So many times as much may wait while the application waits for the server; beyond it QoS 0 is dropped. */
+const MOST_BEHIND = 16;
 
 interface Waiting<T> {
   resolve(value: T): void;
@@ -41,7 +43,7 @@ interface Events {
 export class MqttClient extends EventEmitter<Events> {
   readonly #core: Client;
   readonly #stream: ClientStream;
-  readonly #handlers = new Handlers((error) => this.emit("handlerError", error));
+  readonly #handlers: Handlers;
   readonly #requests = new Requests(this);
   readonly #published = new Map<number, Waiting<void>>();
   readonly #subscribed = new Map<number, Waiting<number>>();
@@ -59,8 +61,9 @@ export class MqttClient extends EventEmitter<Events> {
   readonly #onClose = new Set<() => void>();
 
   /** @internal */
-  constructor(limits: ClientLimits, open: () => Socket) {
+  constructor(limits: ClientLimits, open: () => Socket, onMessage?: Handler) {
     super();
+    this.#handlers = new Handlers((error) => this.emit("handlerError", error), onMessage);
     this.#stream = new ClientStream(open, () => this.#schedule());
     const ports = {
       transport: this.#stream,
@@ -233,6 +236,7 @@ export class MqttClient extends EventEmitter<Events> {
       });
     }
     this.#isClosed = true;
+    if (this.connected) this.#core.step(); // what is accepted is acknowledged before DISCONNECT
     this.#core.stop();
     clearInterval(this.#timer);
     const error = new MqttError("not done", ClientCause.Stopped);
@@ -279,7 +283,7 @@ export class MqttClient extends EventEmitter<Events> {
    * behind the messages, and a handler may be what waits.
    */
   #regulate(): void {
-    const isBehind = this.#handlers.unsettled >= this.#core.limits.receiveMaximum;
+    const isBehind = this.#isBehind(1);
     const isAwaited = this.#published.size + this.#subscribed.size + this.#unsubscribed.size > 0;
     if (isBehind && !isAwaited) {
       this.#core.pause();
@@ -287,6 +291,11 @@ export class MqttClient extends EventEmitter<Events> {
       this.#core.resume();
       this.#schedule();
     }
+  }
+
+  #isBehind(times: number): boolean {
+    const { unsettled, unsettledBytes } = this.#handlers;
+    return unsettled >= times * this.#core.limits.receiveMaximum || unsettledBytes >= times * MOST_BYTES;
   }
 
   /** The core has something to do: once, after what runs now. */
@@ -358,7 +367,7 @@ export class MqttClient extends EventEmitter<Events> {
   }
 
   #message(): void {
-    const { layout, limits, message } = this.#core;
+    const { layout, message } = this.#core;
     const { expiry, packetId, propertiesAt, propertiesLength, qos } = message;
     const received: ReceivedMessage = {
       ...decodeProperties(layout.u8, propertiesAt, propertiesAt + propertiesLength, PacketType.PUBLISH),
@@ -370,7 +379,7 @@ export class MqttClient extends EventEmitter<Events> {
       dup: message.dup,
     };
     this.#pieces = [];
-    if (qos === 0 && this.#handlers.unsettled >= MOST_UNSETTLED * limits.receiveMaximum) {
+    if (qos === 0 && this.#isBehind(MOST_BEHIND)) {
       this.emit("dropped", received);
       return;
     }

@@ -30,7 +30,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     if (!isTls) return connectTcp({ host, port });
     return connectTls({ ...(isIP(host) === 0 && { servername: host }), ...options.tls, host, port });
   };
-  const client = new MqttClient(limits, open);
+  const client = new MqttClient(limits, open, options.onMessage);
   const abort = (): void => void client.close(true);
   signal?.addEventListener("abort", abort, { once: true });
   try {

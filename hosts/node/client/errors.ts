@@ -40,6 +40,7 @@ const notAccepted: Readonly<Record<number, readonly [limit: string | undefined, 
   [NotAccepted.Offline]: [undefined, "QoS 0 needs a connection, and there is none"],
   [NotAccepted.Unsupported]: [undefined, "the server does not support it"],
   [NotAccepted.Unknown]: [undefined, "there is no such subscription"],
+  [NotAccepted.Invalid]: [undefined, "MQTT does not allow it, or its properties are longer than stageBytes"],
 };
 
 function causeOf(reason: number): string {

@@ -21,14 +21,17 @@ export interface ReceivedMessage extends MessageProperties {
 export type Handler = (message: ReceivedMessage) => unknown;
 
 export class Handlers {
-  /** Messages that are not done with. */
+  /** Messages that are not done with, and their payloads in bytes. */
   unsettled = 0;
+  unsettledBytes = 0;
   readonly #byFilter = new Map<string, Handler>();
+  readonly #all: Handler | undefined;
   readonly #failed: (error: unknown) => void;
 
-  /** @param failed hears what a handler throws. */
-  constructor(failed: (error: unknown) => void) {
+  /** @param failed hears what a handler throws. @param all gets every message. */
+  constructor(failed: (error: unknown) => void, all?: Handler) {
     this.#failed = failed;
+    this.#all = all;
   }
 
   set(filter: string, handler: Handler): void {
@@ -42,13 +45,16 @@ export class Handlers {
   /** Calls every handler whose filter matches; `done` when all are done with the message. */
   dispatch(message: ReceivedMessage, done: () => void): void {
     const handled: Promise<void>[] = [];
+    if (this.#all !== undefined) handled.push(this.#handle(this.#all, message));
     for (const [filter, handler] of this.#byFilter) {
       if (filterMatches(filter, message.topic)) handled.push(this.#handle(handler, message));
     }
     if (handled.length === 0) return done();
     this.unsettled++;
+    this.unsettledBytes += message.payload.length;
     void Promise.all(handled).then(() => {
       this.unsettled--;
+      this.unsettledBytes -= message.payload.length;
       done();
     });
   }

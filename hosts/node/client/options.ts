@@ -4,6 +4,7 @@ import type { ConnectionOptions as TlsOptions } from "node:tls";
 import type { ClientLimits } from "../../../src/client/limits";
 import { type ConnectOptions as CoreOptions, OptionsError } from "../../../src/client/options";
 import { Version } from "../../../src/mqtt/constants";
+import type { Handler } from "./handlers";
 import {
   checkInterval,
   encodeProperties,
@@ -33,6 +34,8 @@ export interface ConnectOptions extends Omit<CoreOptions, "will" | "properties">
   tls?: TlsOptions;
   /** Keep trying when the first attempt fails. Default false: `connect` rejects then. */
   retry?: boolean;
+  /** Gets every message, those of other handlers too, and from the first on: a resumed session begins with its CONNACK. */
+  onMessage?: Handler;
   /** Closes the client, and ends a `connect` that is under way. */
   signal?: AbortSignal;
 }
@@ -56,7 +59,16 @@ export interface SubscribeOptions {
 
 /** @throws OptionsError for an option that can't be. */
 export function coreOptions(options: ConnectOptions): CoreOptions {
-  const { will, userProperties, limits: _limits, tls: _tls, retry: _retry, signal: _signal, ...core } = options;
+  const {
+    will,
+    userProperties,
+    limits: _limits,
+    tls: _tls,
+    retry: _retry,
+    onMessage: _all,
+    signal: _signal,
+    ...core
+  } = options;
   const isV5 = (core.version ?? Version.V5_0) === Version.V5_0;
   const found: CoreOptions = { ...core };
   if (userProperties?.length) found.properties = encodeProperties({ userProperties });

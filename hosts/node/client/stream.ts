@@ -9,7 +9,7 @@ import type { Transport } from "../../../src/ports";
 const MOST_HELD = 262144;
 /** Bytes sent and not yet written beyond which nothing more is sent. */
 const MOST_UNSENT = 262144;
-/** How long what was sent last may take to be written after the end, ms. */
+/** How long nothing may move after the end while what was sent last is written, and then until the server ends too, ms. */
 const LINGER = 1000;
 
 export class ClientStream implements Transport, Dialer {
@@ -45,7 +45,18 @@ export class ClientStream implements Transport, Dialer {
   }
 
   dial(): void {
-    const socket = this.#open();
+    let socket: Socket;
+    try {
+      socket = this.#open();
+    } catch (error) {
+      // What node:tls does not take it says at once: an attempt that failed like any other.
+      this.error = error as Error;
+      setImmediate(() => {
+        this.#client?.closed();
+        this.#wake();
+      });
+      return;
+    }
     const tell = (what: "opened" | "ready" | "closed"): void => {
       if (socket !== this.#socket) return;
       this.#client?.[what]();
@@ -109,6 +120,8 @@ export class ClientStream implements Transport, Dialer {
     }
     socket.end();
     socket.resume(); // what still comes is nobody's
-    setTimeout(() => socket.destroy(), LINGER).unref();
+    // A slow way may take long; one on which nothing moves is given up, and a server that does not end its side too.
+    socket.setTimeout(LINGER, () => socket.destroy());
+    socket.once("finish", () => setTimeout(() => socket.destroy(), LINGER).unref());
   }
 }
