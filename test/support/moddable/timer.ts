@@ -5,6 +5,9 @@ import type DeclaredTime from "time";
 import type DeclaredTimer from "timer";
 import { type Device, device, type TimerEntry } from "./device";
 
+// A literal in a module is a new string each time it is met, on XS.
+const FUNCTION = "function";
+
 /** The objects that scripts hold; null when the timer is gone. */
 const entries = new WeakMap<ScriptTimer, TimerEntry | null>();
 
@@ -15,7 +18,7 @@ class ScriptTimer {
     const owner = device();
     const timer = new ScriptTimer();
     const entry = owner.addTimer(integer(delay), integer(repeat), (fired) => {
-      if (typeof callback !== "function") throw new TypeError("no function");
+      if (typeof callback !== FUNCTION) throw new TypeError("no function");
       callback(timer);
       // One that does not repeat is gone, even if the callback has set it anew without a repetition.
       if (fired.repeat === 0 && !fired.removed) entries.set(timer, null);
