@@ -42,6 +42,7 @@ const PASSWORD = "password";
 const HOST = "host";
 const PROVEN = "proven";
 const RESTART = "restart";
+const SETUP = "setup";
 const YES = "1";
 
 export const SSID_BYTES = 32;
@@ -101,6 +102,18 @@ export class Memory {
   /** The settings work: a network that can't be joined later is not a mistake in them. */
   prove(): void {
     if (this.#read(PROVEN) !== YES) this.#domain.write(PROVEN, YES);
+  }
+
+  /** The next start opens the access point. */
+  askForSetup(): void {
+    this.#domain.write(SETUP, YES);
+  }
+
+  /** Whether this start was asked to open it; once. */
+  takeSetup(): boolean {
+    const isAsked = this.#read(SETUP) === YES;
+    if (isAsked) this.#domain.delete(SETUP);
+    return isAsked;
   }
 
   /** Why the device restarts, for after it; texts beyond 120 characters are cut. */

@@ -382,6 +382,9 @@ function specifiers(source: ts.SourceFile): ts.StringLiteralLike[] {
   return found;
 }
 
+/** Moddable calls the default export of an application's main module; its own modules have nothing else. */
+const DEFAULTS = /^hosts\/esp32\/(main|examples\/\w+\/main|lin\/(?!device)[\w-]+)\.ts$/;
+
 /** Imports that point up or sideways, to packages where there may be none, or that are not of the one permitted form. */
 export function imports(source: ts.SourceFile): Finding[] {
   const path = posix.relative(root, source.fileName);
@@ -409,7 +412,9 @@ export function imports(source: ts.SourceFile): Finding[] {
       if (!named) found.push(finding(source, statement, "import that is not named"));
     }
     const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
-    if (ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword)) {
+    const isDefault =
+      ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword);
+    if (isDefault && !DEFAULTS.test(path)) {
       found.push(finding(source, statement, "default export"));
     }
     if (ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined) {
