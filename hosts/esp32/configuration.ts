@@ -1,5 +1,7 @@
 // What the device is told: by the manifest and the command line of mcconfig (`mc/config`), and by the setup page, which
 // keeps network and name in NVS. What is kept there goes before what was built in.
+//
+// The network is not `ssid` there: with that the SDK joins by itself, once, and waits for it before it begins the program.
 
 import type KeyValueModule from "embedded:storage/key-value";
 import { checkLimits, type Limits, LimitsError, presets } from "../../src/memory/limits";
@@ -140,8 +142,8 @@ export class Memory {
  */
 export function configurationFrom(config: Readonly<Record<string, unknown>>, memory: Memory): Configuration {
   const built: Settings = {
-    ssid: textOf(config, "ssid", ""),
-    password: textOf(config, "password", ""),
+    ssid: textOf(config, "network", ""),
+    password: textOf(config, "networkPassword", ""),
     hostName: textOf(config, "hostName", "midge"),
     // Whoever builds the network in can build it in again.
     isProven: true,
@@ -160,7 +162,7 @@ export function configurationFrom(config: Readonly<Record<string, unknown>>, mem
     port: numberOf(config, "port", 1883, 1, 65535),
     settings,
     setupPassword,
-    timeServer: textOf(config, "timeServer", ""),
+    timeServer: textOf(config, "sntp", ""),
     hasStatus: flagOf(config, "status", true),
     isVerbose: flagOf(config, "verbose", false),
     chunkBytes: numberOf(config, "chunkBytes", 0, 0, 0x7fffffff),

@@ -7,12 +7,12 @@ import { lowestFree } from "./status";
 
 const MINUTE = 60;
 const COUNTERS: readonly (readonly [name: string, word: string])[] = Object.freeze([
-  Object.freeze(["XS Slot Heap Used", "slot bytes"] as const),
-  Object.freeze(["XS Chunk Heap Used", "chunk bytes"] as const),
-  Object.freeze(["XS Garbage Collection Count", "collections"] as const),
-  Object.freeze(["XS Stack Used", "stack bytes"] as const),
-  Object.freeze(["Network Sockets", "sockets"] as const),
-  Object.freeze(["System Free Memory", "heap bytes free"] as const),
+  Object.freeze<[string, string]>(["XS Slot Heap Used", "slot bytes"]),
+  Object.freeze<[string, string]>(["XS Chunk Heap Used", "chunk bytes"]),
+  Object.freeze<[string, string]>(["XS Garbage Collection Count", "collections"]),
+  Object.freeze<[string, string]>(["XS Stack Used", "stack bytes"]),
+  Object.freeze<[string, string]>(["Network Sockets", "sockets"]),
+  Object.freeze<[string, string]>(["System Free Memory", "heap bytes free"]),
 ]);
 
 export interface InstrumentsOptions {

@@ -9,8 +9,8 @@ export const SEND_BYTES = 2872;
 /** CONFIG_LWIP_MAX_ACTIVE_TCP of sdkconfig.defaults. */
 export const ACTIVE_CONNECTIONS = 24;
 
-/** Chunks besides the broker's arena: the local client's, buffers of sockets, texts, packets of DNS-SD. */
-export const RESERVE_BYTES = 20_000;
+/** Chunks besides the broker's memory: the local client's, buffers, texts of the log, the setup page, packets of DNS-SD. */
+export const RESERVE_BYTES = 28_000;
 
 /** What the device knows of its heap, bytes; 0: nothing. */
 export interface Heap {

@@ -22,9 +22,9 @@ export interface SetupPageOptions {
   onSaved: (settings: Saved) => void;
 }
 
-const MOST_CONNECTIONS = 4;
+const MOST_CONNECTIONS = 3;
 /** A request with its headers: browsers send about 500 bytes, a form adds at most 400. */
-const REQUEST_BYTES = 2048;
+const REQUEST_BYTES = 1536;
 /** Time for the request, and for the answer to be taken, s. */
 const PATIENCE_SECONDS = 10;
 /** Time for the last bytes to leave before the device goes on, s. */

@@ -323,7 +323,7 @@ export const limitRanges: Readonly<Record<string, readonly number[]>> = Object.f
   stallMilliseconds: Object.freeze([1, 3600000]),
   discardMilliseconds: Object.freeze([0, 60000]),
   keepAliveSeconds: Object.freeze([0, 65535]),
-  sessionExpirySeconds: [0, 0xffffffff],
+  sessionExpirySeconds: Object.freeze([0, 0xffffffff]),
   connectionsPerStep: Object.freeze([1, 65535]),
   packetsPerTurn: Object.freeze([1, 1000000]),
 });

@@ -160,7 +160,7 @@ describe("what a page must bear", () => {
     peer.pause();
     peer.send(bytes("GET / HTTP/1.1\r\n\r\n"));
     device.run(20_000);
-    const others = Array.from({ length: 4 }, () => open());
+    const others = Array.from({ length: 3 }, () => open());
     device.run(100);
     expect(others.every(({ state }) => state === "open")).toBe(true);
   });
@@ -168,7 +168,7 @@ describe("what a page must bear", () => {
   test("more clients than it has places: those beyond are closed at once, and later ones are served", () => {
     const peers = Array.from({ length: 6 }, () => open());
     device.run(100);
-    expect(page.refusedCount).toBe(2);
+    expect(page.refusedCount).toBe(3);
     for (const peer of peers) if (peer.state === "open") peer.reset();
     device.run(100);
     expect(ask("GET / HTTP/1.1\r\n\r\n").answer).toContain("200 OK");
