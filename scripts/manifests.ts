@@ -34,6 +34,7 @@ function parse(path: string): Manifest {
 function namesIn(path: string): string[] {
   const names: string[] = [];
   for (const [target, source] of Object.entries(parse(path).modules)) {
+    if (target === "~") continue;
     const file = join(root, path, "..", source);
     if (!target.endsWith("*")) {
       names.push(target);

@@ -40,7 +40,8 @@ export interface TimeOfDayOptions {
 export class TimeOfDay {
   readonly #options: TimeOfDayOptions;
   #request: SNTPModule | undefined;
-  #wait = 0;
+  /** Seconds to the next question; below 0 without a network. */
+  #wait = -1;
 
   constructor(options: TimeOfDayOptions) {
     this.#options = options;
@@ -48,6 +49,7 @@ export class TimeOfDay {
 
   /** There is a network (again). */
   start(): void {
+    this.stop();
     this.#wait = 0;
   }
 

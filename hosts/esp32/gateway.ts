@@ -75,6 +75,8 @@ export class Gateway {
   #station: Station | undefined;
   #isListening = false;
   #secondsToRestart = 0;
+  /** The settings work: a network that can't be joined now is away. */
+  #isProven: boolean;
 
   /**
    * Takes all memory.
@@ -85,6 +87,7 @@ export class Gateway {
     const { limits, settings, port } = configuration;
     const clock = new DeviceClock(Time);
     this.configuration = configuration;
+    this.#isProven = settings.isProven;
     this.#memory = memory;
     this.#restarter = restarter;
     this.log = new DeviceLog({
@@ -195,6 +198,7 @@ export class Gateway {
       random: Math.random,
       onConnected: (address) => {
         stayAwake();
+        this.#isProven = true;
         this.#memory.prove();
         log.say("joined", `${address}, ${this.#station?.RSSI ?? 0} dBm`);
         this.#online(address);
@@ -209,7 +213,7 @@ export class Gateway {
 
   #failed(attempts: number): void {
     this.log.say("not joined", `attempt ${attempts}`);
-    if (this.configuration.settings.isProven || attempts < MOST_ATTEMPTS) return;
+    if (this.#isProven || attempts < MOST_ATTEMPTS) return;
     this.#memory.askForSetup();
     this.#restarter.restart("the network could not be joined: opening the access point");
   }
