@@ -122,6 +122,18 @@ describe("what is generated", () => {
     expect(creation.keys.incremental).toBe(0);
   });
 
+  test.each([
+    ["esp32", /\| `esp32` \| 6 \| ([\d,]+) \|/g],
+    ["gateway", /\| `gateway` \| 22 \| ([\d,]+) \|/g],
+  ] satisfies [PresetName, RegExp][])("docs/device.md says what the machine for %s takes", (name, row) => {
+    const { creation } = read(`hosts/esp32/limits/${name}.json`);
+    const slots = creation.heap.initial + read("manifest.json").creation.stack;
+    const text = readFileSync(join(root, "docs/device.md"), "utf8");
+    const said = [...text.matchAll(row)].map(([, figure]) => Number(figure.replaceAll(",", "")));
+    expect(said).toEqual([creation.chunk.initial + 16 * slots, creation.chunk.initial + 16 * slots]);
+    expect(presets[name].connections - 2).toBe(name === "esp32" ? 6 : 22);
+  });
+
   test("the stack and the queue are those that the SDK's defaults are too small for", () => {
     const { creation, defines } = read("manifest.json");
     expect(creation.stack).toBe(640);
