@@ -62,10 +62,9 @@ export class TimeOfDay {
 
   /** Once a second. */
   tick(): void {
-    if (this.#wait < 0 || this.#options.host === "") return;
-    if (this.#wait-- > 0) return;
+    if (this.#wait < 0 || this.#wait-- > 0) return;
     this.#wait = RETRY_SECONDS;
-    if (this.#request === undefined) this.#ask();
+    if (this.#request === undefined && this.#options.host !== "") this.#ask();
   }
 
   #ask(): void {

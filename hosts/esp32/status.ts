@@ -28,6 +28,7 @@ export const statusLimits: Readonly<ClientLimits> = Object.freeze<ClientLimits>(
 
 export const STATUS_CLIENT = "midge-status";
 const MINUTE = 60;
+const MESSAGES = 6;
 
 export interface StatusOptions {
   broker: Broker;
@@ -52,9 +53,10 @@ export class Status {
     const { client } = this.#options;
     if (client.state !== ClientState.Connected) return;
     const second = this.#seconds++ % MINUTE;
+    if (second >= MESSAGES) return;
     const [topic, text] = this.#message(second);
-    if (topic !== "") client.publish(`$SYS/broker/${topic}`, bytesOf(text), 0, true);
-    if (topic !== "") client.ready();
+    client.publish(`$SYS/broker/${topic}`, bytesOf(text), 0, true);
+    client.ready();
   }
 
   #message(second: number): [topic: string, text: string] {
@@ -70,10 +72,8 @@ export class Status {
         return ["messages/received", `${broker.counter("publishReceived")}`];
       case 4:
         return ["messages/sent", `${broker.counter("publishSent")}`];
-      case 5:
-        return ["pools", this.#pools()];
       default:
-        return ["", ""];
+        return ["pools", this.#pools()];
     }
   }
 

@@ -5,6 +5,7 @@ import { engineFor } from "../xs/engine";
 import { start } from "../xs/run.mjs";
 
 const { widths, script } = await engineFor("../device/sockets.xs.ts");
+const { script: log } = await engineFor("../device/log.xs.ts");
 const { script: local } = await engineFor("../device/local.xs.ts");
 
 /** The peers' buffers are there too, so the machine is larger than a device's. */
@@ -35,5 +36,19 @@ describe.each(widths)("the local client on XS, %s bits", (bits) => {
     const { code, output, errors } = await start(bits, local, { options, args: ["plant"] }).done;
     expect(code, errors).toBe(0);
     expect(output).toContain("allocated 2000 0 0");
+  });
+});
+
+describe.each(widths)("the log on XS, %s bits", (bits) => {
+  test("3,000 events that are not told allocate nothing", async () => {
+    const { code, output, errors } = await start(bits, log, { options }).done;
+    expect(code, errors).toBe(0);
+    expect(output.trim().split("\n")).toEqual(["lines false", "allocated 0 0 0"]);
+  });
+
+  test("those that are told are seen", async () => {
+    const { code, output, errors } = await start(bits, log, { options, args: ["plant"] }).done;
+    expect(code, errors).toBe(0);
+    expect(output).toMatch(/^lines true\nallocated [1-9]/);
   });
 });

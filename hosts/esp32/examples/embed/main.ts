@@ -9,19 +9,19 @@ import Timer from "timer";
 
 const limits = presets.esp32;
 const topic = Uint8Array.of(104, 111, 109, 101, 47, 116, 105, 99, 107, 115); // home/ticks
-const log: Log = { event: (code, a, b) => trace(`event ${code}: ${a} ${b}\n`) };
+const log: Log = Object.freeze({ event: (code: number, a: number, b: number) => trace(`event ${code}: ${a} ${b}\n`) });
 const nothing = (): void => {};
-const events: ClientEvents = {
+const events: ClientEvents = Object.freeze({
   connected: () => trace("the application is a client\n"),
   disconnected: nothing,
   published: nothing,
   subscribed: nothing,
   unsubscribed: nothing,
   message: () => trace("somebody published to home/\n"),
-  payload: (_at, count) => count,
+  payload: (_at: number, count: number) => count,
   messageEnd: nothing,
   messageLost: nothing,
-};
+});
 
 export default function main(): void {
   trace(`${plan(limits).totalBytes} bytes, and never more\n`);
