@@ -1,7 +1,9 @@
-// Prints the tables of figures that the README shows; with --write puts them there, between their markers.
+// Prints the tables of figures that README.md and docs/ show; with --write puts them there, between their markers.
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
+import { type ClientLimits, clientPresets } from "../src/client/limits";
+import { planClient } from "../src/client/tables";
 import { type Limits, type PresetName, plan, presets } from "../src/index";
 
 const devices: readonly PresetName[] = ["esp32", "gateway", "psram", "node"];
@@ -70,19 +72,66 @@ function cost(limits: Limits, field: keyof Limits): number {
   return bytes / more;
 }
 
-export const figures: Readonly<Record<string, () => string>> = { presets: presetTable, costs: costTable };
-
-/** The text with every marked table made anew. */
-export function withFigures(text: string): string {
-  for (const [name, table] of Object.entries(figures)) {
-    const marked = new RegExp(`(<!-- figures: ${name} -->\n)[^]*?(<!-- end -->)`);
-    if (!marked.test(text)) throw new Error(`no marker for "${name}"`);
-    text = text.replace(marked, (_, begin: string, end: string) => `${begin}${table()}\n${end}`);
+/** What each preset of a client holds, and the plan of its memory. */
+export function clientTable(): string {
+  const clients = Object.keys(clientPresets) as (keyof typeof clientPresets)[];
+  const rows: [string, (limits: ClientLimits) => number][] = [
+    ["Messages accepted and not yet done with", (limits) => limits.messages],
+    ["of them on their way to the server", (limits) => limits.inflight],
+    ["Bytes of their topics, properties, payloads", (limits) => limits.payloadBytes],
+    ["Receive Maximum announced", (limits) => limits.receiveMaximum],
+    ["more of them before MQTT 5.0 (`receiveShared`)", (limits) => limits.receiveShared],
+    ["Topic Filters", (limits) => limits.subscriptions],
+    ["Longest Topic Name or Topic Filter, bytes", (limits) => limits.topicBytes],
+    ["Topic Name and properties received (`headBytes`)", (limits) => limits.headBytes],
+    ["Longest CONNECT, longest other packet received (`stageBytes`)", (limits) => limits.stageBytes],
+    ["Maximum Packet Size announced; payloads are not stored", (limits) => limits.packetBytes],
+    ["Topic Aliases received", (limits) => limits.aliasesIn],
+    ["Topic Aliases sent", (limits) => limits.aliasesOut],
+    ["Time to connect, ms", (limits) => limits.connectMilliseconds],
+    ["First wait before it connects again, ms", (limits) => limits.reconnectMilliseconds],
+    ["Longest wait, ms", (limits) => limits.reconnectMostMilliseconds],
+  ];
+  const lines = [`| | ${clients.join(" | ")} |`, `|---|${clients.map(() => "---:|").join("")}`];
+  for (const [name, value] of rows) {
+    lines.push(`| ${name} | ${clients.map((client) => number(value(clientPresets[client]))).join(" | ")} |`);
   }
-  return text;
+  const totals = clients.map((client) => `**${number(planClient(clientPresets[client]).totalBytes)}**`);
+  lines.push(`| **Memory in all, bytes** | ${totals.join(" | ")} |`);
+  return lines.join("\n");
+}
+
+export const figures: Readonly<Record<string, () => string>> = {
+  presets: presetTable,
+  costs: costTable,
+  client: clientTable,
+};
+
+/** Documents whose marked tables are ours: `<!-- figures: NAME -->` to `<!-- end -->`. */
+export const documents: readonly string[] = [
+  "README.md",
+  ...readdirSync("docs")
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+/** The text with every marked table made anew. Throws for a name that is no table's. */
+export function withFigures(text: string): string {
+  return text.replace(
+    /(<!-- figures: (\S+) -->\n)[\s\S]*?(<!-- end -->)/g,
+    (_, begin: string, name: string, end: string) => {
+      if (!Object.hasOwn(figures, name)) throw new Error(`no figures "${name}"`);
+      return `${begin}${figures[name]()}\n${end}`;
+    },
+  );
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  if (process.argv.includes("--write")) writeFileSync("README.md", withFigures(readFileSync("README.md", "utf8")));
-  else for (const table of Object.values(figures)) console.log(`${table()}\n`);
+  if (process.argv.includes("--write")) {
+    for (const path of documents) {
+      const text = readFileSync(path, "utf8");
+      const made = withFigures(text);
+      if (made !== text) writeFileSync(path, made);
+    }
+  } else for (const table of Object.values(figures)) console.log(`${table()}\n`);
 }

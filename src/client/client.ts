@@ -174,7 +174,7 @@ export class Client {
     u8.copyWithin(clientId, output, end);
     this.clientIdLength = length;
     this.#connect.write(output, options, true, clientId, this.clientIdLength); // all of it can be written
-    this.options = options;
+    this.options = this.#connect.keep(options);
     this.version = options.version ?? Version.V5_0;
     this.sessions.set(ONE, SessionFlag.V5, this.version === Version.V5_0);
     this.#isFirst = true;
@@ -333,9 +333,15 @@ export class Client {
     } else if (this.#isClosed && this.state === ClientState.Dialing) {
       this.end(ClientCause.Lost);
     }
-    // An acknowledgement that went out makes room for the next message.
-    if (this.waits !== Waits.Nothing && hasRoom(this, this.waits === Waits.Receipt)) this.#isReady = true;
+    if (this.waits !== Waits.Nothing && this.#isWaitOver()) this.#isReady = true;
     return this.#isReady;
+  }
+
+  /** An acknowledgement that went out has made room for what is to be read next, or none is left that could. */
+  #isWaitOver(): boolean {
+    const { inbox } = this;
+    const isHopeless = inbox.firstOwed(ONE) === NONE && !inbox.hasOpen(ONE);
+    return isHopeless || hasRoom(this, this.waits === Waits.Receipt);
   }
 
   // For the handlers

@@ -27,7 +27,7 @@ export interface ClientLimits {
   topicLevels: number;
   /** Topic Name and properties of a PUBLISH that is received, bytes; its payload is not stored. Beyond: PUBACK 0x97. */
   headBytes: number;
-  /** Longest Client Identifier, 23 to 255 bytes; also one that the server assigns. */
+  /** Longest Client Identifier, 23 to 255 bytes; also one that the server assigns. Beyond: 0x97. */
   clientIdBytes: number;
   /** What goes into a CONNECT, bytes; and the longest packet that is received, other than PUBLISH. DISCONNECT 0x95. */
   stageBytes: number;

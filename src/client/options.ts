@@ -5,13 +5,13 @@ import { ConnectFlag, PacketType, Property, Version } from "../mqtt/constants";
 import { type PropertyReader, WILL } from "../mqtt/properties";
 import { type ConnectFields, writeConnect } from "../mqtt/requests";
 import { writeText } from "../mqtt/text";
-import { topicNameLevels } from "../mqtt/utf8";
+import { isUtf8, topicNameLevels } from "../mqtt/utf8";
 import { areProperties } from "./allowed";
 import type { ClientLimits } from "./limits";
 
 /** The Will Message [5.0 section 3.1.2.5]. */
 export interface Will {
-  topic: string;
+  topic: string | Uint8Array;
   payload?: Uint8Array;
   /** 0, 1 or 2. */
   qos?: number;
@@ -25,7 +25,7 @@ export interface ConnectOptions {
   version?: number;
   /** Default "": the server assigns one (with 3.1.1 only for a Clean Session). */
   clientId?: string;
-  userName?: string;
+  userName?: string | Uint8Array;
   password?: string | Uint8Array;
   /** Seconds, 0 to 65,535; 0: none. Default 60. */
   keepAlive?: number;
@@ -114,6 +114,24 @@ export class ConnectWriter {
     this.#end = stage + limits.stageBytes;
   }
 
+  // allocates: start-up only
+  /**
+   * The same options, their texts as bytes: those are written again at each connection, where text would cost XS 32 bytes
+   * a character. Of options that `write` has taken.
+   */
+  keep(options: ConnectOptions): ConnectOptions {
+    const { userName, password, will } = options;
+    const kept = { ...options, userName: this.#encode(userName), password: this.#encode(password) };
+    if (will !== undefined) kept.will = { ...will, topic: this.#encode(will.topic) as Uint8Array };
+    return kept;
+  }
+
+  // allocates: start-up only
+  #encode(text: string | Uint8Array | undefined): Uint8Array | undefined {
+    if (typeof text !== "string") return text;
+    return this.#u8.slice(this.#stage, writeText(this.#u8, this.#stage, this.#end, text));
+  }
+
   /**
    * Writes the CONNECT to `to`, where there is room for `stageBytes` and 48 bytes, and returns the offset behind it. The
    * Client Identifier lies at `clientIdAt`.
@@ -141,6 +159,7 @@ export class ConnectWriter {
     if (password !== undefined) {
       fields.flags |= ConnectFlag.Password;
       fields.passwordAt = this.#at;
+      // Binary Data [5.0 section 3.1.3.6]: bytes need not be text.
       fields.passwordLength =
         password instanceof Uint8Array ? this.#bytes(password, PASSWORD) : this.#text(password, PASSWORD);
     }
@@ -190,7 +209,12 @@ export class ConnectWriter {
     fields.willPayloadLength = will.payload === undefined ? 0 : this.#bytes(will.payload, WILL_PAYLOAD);
   }
 
-  #text(text: string, option: string): number {
+  #text(text: string | Uint8Array, option: string): number {
+    if (text instanceof Uint8Array) {
+      const length = this.#bytes(text, option);
+      if (!isUtf8(this.#u8, this.#at - length, length)) fail(option, "is no text");
+      return length;
+    }
     const at = writeText(this.#u8, this.#at, this.#end, text);
     if (at < 0) fail(option, "is no text, or too long for stageBytes");
     const length = at - this.#at;

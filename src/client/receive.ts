@@ -169,6 +169,7 @@ function handleConnack(client: Client, at: number, length: number): void {
   const { reasonCode } = response;
   if (reasonCode !== 0) return client.end(version === Version.V5_0 ? reasonCode : fromReturnCode(reasonCode));
   if (response.sessionPresent && client.isClean) return client.fail(ReasonCode.ProtocolError); // [MQTT-3.2.2-4]
+  if (response.assignedLength > client.limits.clientIdBytes) return client.fail(ReasonCode.QuotaExceeded);
   client.entered();
 }
 

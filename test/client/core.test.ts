@@ -85,6 +85,24 @@ describe.each(levels)("version %i", (version) => {
     expect(client.blocks.pool.free).toBe(client.blocks.pool.capacity);
   });
 
+  test("takes every text as bytes too: Topic Filters, Topic Names, user name, the will's topic", () => {
+    const will = { topic: bytes("gone/é"), payload: bytes("!") };
+    const { client, events, settle } = start({ version, clientId: "c", userName: bytes("é"), will });
+    const row = client.subscribe(bytes("t/+"), 2);
+    expect(client.subscribe("t/+", 2)).toBe(row);
+    settle();
+    client.publish(bytes("t/é"), bytes("m"), 1, false);
+    settle();
+    expect(events.messages).toEqual(["t/é m q1"]);
+    expect(client.unsubscribe(bytes("t/+"))).toBe(row);
+    expect(client.subscribe(bytes("t/#/x"), 0)).toBe(NotAccepted.Topic);
+    expect(client.subscribe(new Uint8Array([0xc3]), 0)).toBe(NotAccepted.Topic);
+    client.stop();
+    const broken = new Uint8Array([0xc0, 0x80]);
+    expect(() => client.start({ version, userName: broken })).toThrow('option "userName"');
+    expect(() => client.start({ version, will: { topic: broken } })).toThrow('option "will.topic"');
+  });
+
   test("asks for its subscriptions again when the server has forgotten the session", () => {
     const peer = start({ version, clientId: "c" });
     const { client, events, settle, advance } = peer;

@@ -31,7 +31,8 @@ export async function startServer(
   limits: Readonly<Limits> = presets.node,
   kind: "midge" | "mosquitto" = standIn ? "mosquitto" : "midge",
 ): Promise<Server> {
-  const server = kind === "mosquitto" ? await startMosquitto() : await startMidge(limits);
+  if (kind === "mosquitto") return Mosquitto.start();
+  const server = await startMidge(limits);
   running.push(server);
   return server;
 }
@@ -41,29 +42,73 @@ async function startMidge(limits: Readonly<Limits>): Promise<Server> {
   return { port: midge.port, midge, stop: () => midge.close() };
 }
 
-async function startMosquitto(): Promise<Server> {
-  const directory = mkdtempSync(join(tmpdir(), "midge-interop-"));
-  const port = await freePort();
-  const config = join(directory, "mosquitto.conf");
-  writeFileSync(
-    config,
-    `listener ${port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\nset_tcp_nodelay true\n`,
-  );
-  const child = spawn(findCommand("mosquitto") ?? "mosquitto", ["-c", config], { stdio: "ignore" });
-  await reachable(port, child);
-  const stop = async (): Promise<void> => {
-    const exited = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
+export interface MosquittoOptions {
+  /** Lines behind the listener's; `path` gives the place of one of the files. */
+  config?: (path: (name: string) => string) => readonly string[];
+  /** Texts by file name. */
+  files?: Readonly<Record<string, string>>;
+}
+
+/** Mosquitto with settings of its own, which can be started anew at the same port; it keeps nothing on disk. */
+export class Mosquitto implements Server {
+  readonly port: number;
+  readonly #directory: string;
+  #child: ChildProcess;
+
+  private constructor(port: number, directory: string, child: ChildProcess) {
+    this.port = port;
+    this.#directory = directory;
+    this.#child = child;
+  }
+
+  static async start(options: MosquittoOptions = {}): Promise<Mosquitto> {
+    const directory = mkdtempSync(join(tmpdir(), "midge-interop-"));
+    const port = await freePort();
+    const path = (name: string): string => join(directory, name);
+    for (const [name, text] of Object.entries(options.files ?? {})) writeFileSync(path(name), text, { mode: 0o600 });
+    const own = options.config?.(path) ?? [];
+    const lines = [
+      "user root", // else it gives up the right to read its files when root starts it
+      `listener ${port} 127.0.0.1`,
+      ...(own.some((line) => line.startsWith("allow_anonymous")) ? [] : ["allow_anonymous true"]),
+      "max_queued_messages 0",
+      "set_tcp_nodelay true",
+      ...own,
+    ];
+    writeFileSync(path("mosquitto.conf"), `${lines.join("\n")}\n`);
+    const mosquitto = new Mosquitto(port, directory, spawnMosquitto(directory));
+    running.push(mosquitto);
+    await reachable(port, mosquitto.#child);
+    return mosquitto;
+  }
+
+  get midge(): Listening {
+    throw new Error("this test needs Midge itself");
+  }
+
+  /** It ends without a word, and forgets everything. */
+  async kill(): Promise<void> {
+    const exited = new Promise((resolve) => this.#child.once("exit", resolve));
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    this.#child.kill("SIGKILL");
     await exited;
-    rmSync(directory, { recursive: true });
-  };
-  return {
-    port,
-    get midge(): Listening {
-      throw new Error("this test needs Midge itself");
-    },
-    stop,
-  };
+  }
+
+  /** After `kill`. */
+  async startAgain(): Promise<void> {
+    this.#child = spawnMosquitto(this.#directory);
+    await reachable(this.port, this.#child);
+  }
+
+  async stop(): Promise<void> {
+    await this.kill();
+    rmSync(this.#directory, { recursive: true });
+  }
+}
+
+function spawnMosquitto(directory: string): ChildProcess {
+  const config = join(directory, "mosquitto.conf");
+  return spawn(findCommand("mosquitto") ?? "mosquitto", ["-c", config], { stdio: "ignore" });
 }
 
 /** Where a command is, or undefined. Debian keeps servers in /usr/sbin, which is not in everybody's PATH. */

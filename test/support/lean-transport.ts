@@ -108,6 +108,13 @@ export class LeanTransport implements Transport {
     return this.tail[connection] - this.head[connection];
   }
 
+  /** Bytes that `put` takes now. */
+  left(connection: number): number {
+    const start = connection * this.upBytes;
+    const tail = this.tail[connection];
+    return this.head[connection] === tail ? this.upBytes : start + this.upBytes - tail;
+  }
+
   /** The client takes `count` bytes now, and no more; any number for -1. True when the server waits to hear of it. */
   grant(connection: number, count: number): boolean {
     this.room[connection] = count < 0 ? PLENTY : count;

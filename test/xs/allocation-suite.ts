@@ -4,7 +4,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { engineFor } from "./engine";
 import { start } from "./run.mjs";
-import { kinds } from "./traffic";
 
 interface Counts {
   slots: number;
@@ -22,33 +21,42 @@ interface Result {
 const NOTHING = { slots: 0, chunks: 0, collections: 0 };
 
 /**
- * The stack has room for the clients below the core, which no device has.
- * Chunks and slots are those of an ESP32, for broker and clients together.
+ * The stack has room for what is below the core in these programs, and on no device.
+ * Chunks and slots are those of an ESP32, for all that there is together.
  */
 const MACHINE = ["--stack", "640"];
 
+export interface Program {
+  /** The program that counts: it is called with a kind, `readAhead`, `steps`, `packets` and `args`. */
+  entry: string;
+  kinds: readonly string[];
+  args?: readonly string[];
+}
+
 export interface Extent {
-  /** Packets of the kind that clients send. */
+  /** Packets of the kind. */
   steps: number;
-  /** Packets of all kinds that the broker receives and sends, at least. */
+  /** Packets of all kinds that the core receives and sends, at least. */
   packets: number;
   /** Transports: one whose bytes can't be given back, as on a device, or one that reads ahead. */
   readAhead: boolean;
 }
 
-export async function allocationSuite({ steps, packets, readAhead }: Extent): Promise<void> {
-  const { widths, script } = await engineFor("allocation.ts");
+export async function allocationSuite(program: Program, { steps, packets, readAhead }: Extent): Promise<void> {
+  const { kinds, args: further = [] } = program;
+  const { widths, script } = await engineFor(program.entry);
+  const name = [...further, ...(readAhead ? ["reading ahead"] : [])].map((word) => `, ${word}`).join("");
   const lines: string[] = [];
   afterAll(() => {
     if (lines.length > 0) console.log(lines.sort().join("\n"));
   });
 
-  describe.each(widths)(`XS, %s bits${readAhead ? ", reading ahead" : ""}`, (bits) => {
-    describe.concurrent.each(Object.keys(kinds))("%s", (kind) => {
+  describe.each(widths)(`XS, %s bits${name}`, (bits) => {
+    describe.concurrent.each(kinds)("%s", (kind) => {
       let running: Promise<Result> | undefined;
 
       async function measure(): Promise<Result> {
-        const args = [kind, String(readAhead), String(steps), String(packets)];
+        const args = [kind, String(readAhead), String(steps), String(packets), ...further];
         const { code, output, errors } = await start(bits, script, { options: MACHINE, args }).done;
         if (code !== 0) throw new Error(errors);
         return JSON.parse(output);
@@ -63,7 +71,7 @@ export async function allocationSuite({ steps, packets, readAhead }: Extent): Pr
       test("allocates nothing", async () => {
         const { counted } = await result();
         lines.push(
-          `XS ${bits}, ${kind}: ${counted.steps} of the kind, ${counted.packets} packets in all: ` +
+          `XS ${bits}${name}, ${kind}: ${counted.steps} of the kind, ${counted.packets} packets in all: ` +
             `slots +${counted.slots}, chunk bytes +${counted.chunks}, collections +${counted.collections}`,
         );
         expect(counted.steps).toBeGreaterThanOrEqual(steps);

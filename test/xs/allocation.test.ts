@@ -2,5 +2,7 @@
 // up to 28 packets through the broker.
 
 import { allocationSuite } from "./allocation-suite";
+import { kinds } from "./traffic";
 
-await allocationSuite({ steps: 500, packets: 20_000, readAhead: false });
+const broker = { entry: "allocation.ts", kinds: Object.keys(kinds) };
+await allocationSuite(broker, { steps: 500, packets: 20_000, readAhead: false });

@@ -12,88 +12,18 @@ import { Layout, NONE } from "../../src/memory/layout";
 import { type Limits, presets } from "../../src/memory/limits";
 import { Decoded } from "../../src/mqtt/decoded";
 import { Decoder } from "../../src/mqtt/decoder";
-import type { Transport } from "../../src/ports";
 import { Subscriptions } from "../../src/session/subscriptions";
 import { Topics } from "../../src/session/topics";
+import { type Case, clientCases, topic } from "./client-bench";
 import { host } from "./host";
+import { OnePacketTransport } from "./one-packet-transport";
 import { Packet, PINGREQ, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBSCRIBE, UNSUBSCRIBE } from "./packet";
-
-/** What callgrind counts. */
-interface Case {
-  name: string;
-  /** Handles `count` packets. */
-  run(count: number): void;
-}
 
 const limits: Limits = { ...presets.esp32 };
 const PAYLOAD = 32;
 
-/** One packet at a time waits, for one connection; everything that is sent vanishes. */
-class OnePacketTransport implements Transport {
-  private connection = 0;
-  private at = 0;
-  private end = 0;
-  private buffer = new ArrayBuffer(0);
-  private memory = new ArrayBuffer(0);
-  private input = 0;
-  readonly readAhead: boolean;
-  sent = 0;
-
-  constructor(readAhead: boolean) {
-    this.readAhead = readAhead;
-  }
-
-  offer(connection: number, packet: Packet): void {
-    this.connection = connection;
-    this.buffer = packet.buffer;
-    this.at = packet.at;
-    this.end = packet.end;
-  }
-
-  attach(memory: ArrayBuffer, input: number): void {
-    this.memory = memory;
-    this.input = input;
-  }
-
-  receive(connection: number, max: number): number {
-    if (connection !== this.connection) return 0;
-    const waiting = this.end - this.at;
-    const count = waiting < max ? waiting : max;
-    if (count === 0) return 0;
-    host.copy(this.buffer, this.at, this.memory, this.input, count);
-    this.at += count;
-    return count;
-  }
-
-  unreceive(_connection: number, count: number): void {
-    this.at -= count;
-  }
-
-  writable(): number {
-    return 8192;
-  }
-
-  send(_connection: number, count: number): void {
-    this.sent += count;
-  }
-
-  close(): void {
-    throw new Error("nothing here closes a connection");
-  }
-}
-
 const clock = { now: () => 1, wall: () => 0 };
 const log = { event: () => {} };
-
-function topic(packet: Packet, first: number, second: number, third: number): void {
-  packet.beginString();
-  packet.word(first);
-  packet.slash();
-  packet.word(second);
-  packet.slash();
-  packet.word(third);
-  packet.endString();
-}
 
 /** A publisher and receivers, with the packets that they send. */
 class Scene {
@@ -329,7 +259,7 @@ class Matching {
   }
 }
 
-const cases: { name: string; make(): (count: number) => void }[] = [
+const cases: readonly Case[] = [
   { name: "decode PUBLISH", make: () => method(new Decoding(false)) },
   { name: "decode PUBLISH, exact reads", make: () => method(new Decoding(true)) },
   { name: "match of 8 subscriptions", make: () => method(new Matching(8)) },
@@ -345,9 +275,10 @@ const cases: { name: string; make(): (count: number) => void }[] = [
   { name: "QoS 2 round trip", make: () => scene(1, 2, "qos2") },
   { name: "PINGREQ", make: () => scene(0, 0, "ping") },
   { name: "SUBSCRIBE or UNSUBSCRIBE", make: () => scene(0, 0, "subscribe") },
+  ...clientCases,
 ];
 
-function method(subject: Case | { run(count: number): void }): (count: number) => void {
+function method(subject: { run(count: number): void }): (count: number) => void {
   return (count) => subject.run(count);
 }
 

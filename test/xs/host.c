@@ -303,6 +303,20 @@ static int addSocket(int fd)
 	return fd;
 }
 
+/* 0 when it is not open. */
+static int closeSocket(int fd)
+{
+	int index;
+	for (index = 0; index < openSocketCount; index++) {
+		if (openSockets[index].fd == fd) {
+			close(fd);
+			openSockets[index] = openSockets[--openSocketCount];
+			return 1;
+		}
+	}
+	return 0;
+}
+
 static void host_tcpListen(txMachine* the)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)integerArgument(the, 0)) };
@@ -327,6 +341,19 @@ static void host_tcpPort(txMachine* the)
 static void host_tcpAccept(txMachine* the)
 {
 	returnInteger(the, addSocket(accept4(integerArgument(the, 0), NULL, NULL, SOCK_CLOEXEC)));
+}
+
+/* To a port of 127.0.0.1; -1 if that fails at once. Writable is 0 until it is open, -1 if nobody listens there. */
+static void host_tcpConnect(txMachine* the)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)integerArgument(the, 0)) };
+	int fd = addSocket(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd >= 0 && connect(fd, (struct sockaddr*)&address, sizeof(address)) == -1 && errno != EINPROGRESS) {
+		closeSocket(fd);
+		fd = -1;
+	}
+	returnInteger(the, fd);
 }
 
 static void host_tcpReadable(txMachine* the)
@@ -400,15 +427,8 @@ static void host_tcpEnd(txMachine* the)
 static void host_tcpClose(txMachine* the)
 {
 	int fd = integerArgument(the, 0);
-	int index;
-	for (index = 0; index < openSocketCount; index++) {
-		if (openSockets[index].fd == fd) {
-			close(fd);
-			openSockets[index] = openSockets[--openSocketCount];
-			return;
-		}
-	}
-	mxRangeError("tcpClose: %d is not open", fd);
+	if (!closeSocket(fd))
+		mxRangeError("tcpClose: %d is not open", fd);
 }
 
 /* Sleeps until something can be read or accepted, at most so many milliseconds. */
@@ -436,6 +456,7 @@ static const struct { const char* name; txCallback callback; int length; } nativ
 	{ "tcpListen", host_tcpListen, 1 },
 	{ "tcpPort", host_tcpPort, 1 },
 	{ "tcpAccept", host_tcpAccept, 1 },
+	{ "tcpConnect", host_tcpConnect, 1 },
 	{ "tcpReadable", host_tcpReadable, 1 },
 	{ "tcpRead", host_tcpRead, 4 },
 	{ "tcpWritable", host_tcpWritable, 1 },

@@ -38,11 +38,13 @@ export interface Host {
   tcpPort(listener: number): number;
   /** A descriptor, or -1 when nobody waits. */
   tcpAccept(listener: number): number;
+  /** Begins to connect to a port of 127.0.0.1. A descriptor, or -1 when that fails at once. */
+  tcpConnect(port: number): number;
   /** Bytes waiting; -1 at the end or on error. */
   tcpReadable(descriptor: number): number;
   /** Bytes read, 0 when none wait, -1 at the end or on error. */
   tcpRead(descriptor: number, buffer: ArrayBuffer, offset: number, length: number): number;
-  /** Bytes that tcpWrite takes now; -1 on error. At most --send-buffer, less what the peer has not acknowledged. */
+  /** Bytes that tcpWrite takes now, 0 while it is not yet connected; -1 on error. At most --send-buffer, less what the peer has not acknowledged. */
   tcpWritable(descriptor: number): number;
   /** Bytes taken, -1 on error. */
   tcpWrite(descriptor: number, buffer: ArrayBuffer, offset: number, length: number): number;

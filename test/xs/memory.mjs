@@ -1,5 +1,6 @@
-// node test/xs/memory.mjs [--no-search]: what the presets that fit a device take of it, in 32-bit slots, and the smallest
-// fixed machines, by bisection. Not for CI: the search runs hundreds of machines, and the interop suite ten times.
+// node test/xs/memory.mjs [--no-search] [--only PRESET]: what the presets that fit a device take of it, in 32-bit slots, and
+// the smallest fixed machines, by bisection: of brokers, and of `sensor`, a client. Not for CI: the search runs hundreds of
+// machines, and the interop suite ten times.
 
 import { spawn } from "node:child_process";
 import { fileURLToPath } from "node:url";
@@ -7,7 +8,9 @@ import { bundle } from "./bundle.mjs";
 import { builtWidths, start } from "./run.mjs";
 
 const path = (name) => fileURLToPath(new URL(name, import.meta.url));
-const presets = ["esp32", "gateway", "psram"];
+const only = process.argv.includes("--only") ? process.argv[process.argv.indexOf("--only") + 1] : undefined;
+const all = ["esp32", "gateway", "psram", "sensor"].filter((preset) => only === undefined || preset === only);
+const presets = all.filter((preset) => preset !== "sensor");
 const LARGE = ["--chunks", "8000000", "--slots", "60000", "--stack", "2000", "--keys", "500"];
 
 const number = (value) => value.toLocaleString("en-US");
@@ -29,15 +32,19 @@ function printMemory(preset, { slotBytes, arenaBytes, viewBytes, slots, chunks, 
   const total = slots * slotBytes + chunks;
   console.log(`\n${preset}`);
   console.log(`  plan: arena ${number(arenaBytes)} bytes, views over it ${viewBytes}`);
+  const what = preset === "sensor" ? "client" : "broker";
   console.log(
-    `  the broker keeps ${number(slots)} slots (${number(slots * slotBytes)} bytes) and ${number(chunks)} bytes of chunks: ${number(total)} bytes`,
+    `  the ${what} keeps ${number(slots)} slots (${number(slots * slotBytes)} bytes) and ${number(chunks)} bytes of chunks: ${number(total)} bytes`,
   );
   const grown = loads.filter((load) => load.slots !== 0 || load.chunks !== 0 || load.collections !== 0);
   console.log(
     `  under ${loads.length} kinds of load it takes ${grown.length === 0 ? "nothing more" : JSON.stringify(grown)}`,
   );
-  const deepest = loads.reduce((a, b) => (b.stack > a.stack ? b : a));
-  console.log(`  the core's stack: at most ${deepest.stack} slots (${number(deepest.stack * slotBytes)} bytes)`);
+  // A client's load has a broker below it, whose stack is deeper.
+  if (what === "broker") {
+    const deepest = loads.reduce((a, b) => (b.stack > a.stack ? b : a));
+    console.log(`  the core's stack: at most ${deepest.stack} slots (${number(deepest.stack * slotBytes)} bytes)`);
+  }
   const used = Object.entries(pools).map(
     ([name, [capacity, free]]) => `${name} ${number(capacity - free)}/${number(capacity)}`,
   );
@@ -95,8 +102,41 @@ function printSmallest(what, { chunks, slots, stack }) {
   );
 }
 
+/** A client on TCP, which sends itself messages of every QoS in both versions; its server is a broker of ours beside it. */
+async function searchClient(broker) {
+  const server = start(bits, broker, { args: ["esp32", "3600000"] });
+  try {
+    const client = await bundle(path("client.ts"));
+    const port = await server.line("port ");
+    const argumentLists = ["4", "5"].map((version) => [port, version, "5000", "self"]);
+    const most = { chunks: 20_000, slots: 1_000, stack: 512 };
+    const found = await smallest(most, { chunks: 16, slots: 2, stack: 2 }, (machine) =>
+      runs(client, argumentLists, machine),
+    );
+    printSmallest("the sensor client on TCP connects, publishes and receives at every QoS", found);
+  } finally {
+    server.child.kill("SIGKILL");
+  }
+}
+
+async function searchBoth() {
+  const allocation = await bundle(path("allocation.ts"));
+  const kinds = JSON.parse((await start(bits, allocation).done).output);
+  const found = await smallest(
+    { chunks: 78_848, slots: 4_928, stack: 1_000 },
+    { chunks: 64, slots: 4, stack: 4 },
+    (machine) =>
+      runs(
+        allocation,
+        kinds.map((kind) => [kind, "false", "300", "0"]),
+        machine,
+      ),
+  );
+  printSmallest("broker and clients in one machine (esp32), all kinds of packets", found);
+}
+
 const memory = await bundle(path("memory.ts"));
-for (const preset of presets) printMemory(preset, await measure(memory, preset));
+for (const preset of all) printMemory(preset, await measure(memory, preset));
 
 if (!process.argv.includes("--no-search")) {
   console.log("\nsmallest fixed machines");
@@ -112,17 +152,6 @@ if (!process.argv.includes("--no-search")) {
       printSmallest("and passes the interop suite", await smallest(started, { stack: 4 }, interopPasses));
     }
   }
-  const allocation = await bundle(path("allocation.ts"));
-  const kinds = JSON.parse((await start(bits, allocation).done).output);
-  const found = await smallest(
-    { chunks: 78_848, slots: 4_928, stack: 1_000 },
-    { chunks: 64, slots: 4, stack: 4 },
-    (machine) =>
-      runs(
-        allocation,
-        kinds.map((kind) => [kind, "false", "300", "0"]),
-        machine,
-      ),
-  );
-  printSmallest("broker and clients in one machine (esp32), all kinds of packets", found);
+  if (all.includes("sensor")) await searchClient(broker);
+  if (all.includes("esp32")) await searchBoth();
 }

@@ -5,12 +5,8 @@ import { Broker } from "../../src/index";
 import type { Limits } from "../../src/memory/limits";
 import type { Clock, Log } from "../../src/ports";
 import { type Copy, LeanTransport, type Peer } from "../support/lean-transport";
-import { CONNECT, DISCONNECT, Packet, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL } from "./packet";
-
-export const CONNACK = 2;
-export const SUBACK = 9;
-export const UNSUBACK = 11;
-export const PINGRESP = 13;
+import { CONNECT, Packet, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL } from "./packet";
+import { CONNACK, Reader, type Receiver } from "./reader";
 
 /** A clock that only the program moves. */
 class ManualClock implements Clock {
@@ -30,6 +26,8 @@ class CountingLog implements Log {
   }
 }
 
+/** Not where it is used: on XS a literal is a new string each time. */
+const PACKETS_RECEIVED = "packetsReceived";
 /** Bytes that wait in one connection at most. */
 const UP_BYTES = 1024;
 
@@ -38,18 +36,7 @@ export interface WorldOptions {
   copy: Copy;
 }
 
-/** What a client is in the middle of reading. */
-const enum Reading {
-  Header = 0,
-  Length = 1,
-  Head = 2,
-  Rest = 3,
-}
-
-/** Bytes behind the fixed header that are looked at one by one: topic length of PUBLISH, Packet Identifier, code. */
-const HEAD_BYTES = 4;
-
-export class World implements Peer {
+export class World implements Peer, Receiver {
   readonly broker: Broker;
   readonly limits: Readonly<Limits>;
   readonly transport: LeanTransport;
@@ -59,23 +46,12 @@ export class World implements Peer {
   readonly packet: Packet;
   private readonly answer = new Packet(8);
   readonly connections: number;
-  /** Packets that came, by connection and type. */
-  private readonly counts: Int32Array;
-  /** The second byte behind the Packet Identifier, or of a CONNACK or DISCONNECT, by connection and type. */
-  private readonly codes: Uint8Array;
+  protected readonly reader: Reader;
   /** 1: the client acknowledges what it receives. */
   private readonly answers: Uint8Array;
   /** 1: it put something that the broker has not been told of. */
   private readonly dirty: Uint8Array;
-  private anyDirty = false;
-  // Each client's reader
-  private readonly reading: Uint8Array;
-  private readonly header: Uint8Array;
-  private readonly remaining: Int32Array;
-  private readonly position: Int32Array;
-  private readonly idAt: Int32Array;
-  private readonly id: Int32Array;
-  private readonly pieces: Int32Array;
+  protected anyDirty = false;
   /** Set to know `stackAtStep`: says how many slots of stack are in use. */
   measureStack: (() => number) | undefined;
   /** The fewest slots of stack that were in use when the broker was called. */
@@ -92,17 +68,9 @@ export class World implements Peer {
     this.transport = new LeanTransport(connections, UP_BYTES, options.readAhead, options.copy);
     this.limits = limits;
     this.packet = new Packet(limits.messageBytes + 400);
-    this.counts = new Int32Array((connections + 1) * 16);
-    this.codes = new Uint8Array((connections + 1) * 16);
+    this.reader = new Reader(connections, this);
     this.answers = new Uint8Array(connections + 1);
     this.dirty = new Uint8Array(connections + 1);
-    this.reading = new Uint8Array(connections + 1);
-    this.header = new Uint8Array(connections + 1);
-    this.remaining = new Int32Array(connections + 1);
-    this.position = new Int32Array(connections + 1);
-    this.idAt = new Int32Array(connections + 1);
-    this.id = new Int32Array(connections + 1);
-    this.pieces = new Int32Array(connections + 1);
     this.transport.peer = this;
     this.broker = new Broker({ ...limits }, { transport: this.transport, clock: this.clock, log: this.log }, 1);
   }
@@ -114,11 +82,10 @@ export class World implements Peer {
     for (let connection = 1; connection <= this.connections; connection++) {
       if (this.transport.isOpen(connection)) continue;
       this.transport.open(connection);
-      this.reading[connection] = Reading.Header;
+      this.reader.open(connection);
       this.answers[connection] = 1;
       this.dirty[connection] = 0;
-      this.pieces[connection] = 0;
-      this.counts.fill(0, connection * 16, connection * 16 + 16);
+      this.reader.clear(connection);
       this.broker.opened(connection, 0);
       return connection;
     }
@@ -131,12 +98,12 @@ export class World implements Peer {
 
   /** Packets of a type that came since the stream was opened. */
   count(connection: number, type: number): number {
-    return this.counts[connection * 16 + type];
+    return this.reader.count(connection, type);
   }
 
   /** The code of the last packet of that type. */
   code(connection: number, type: number): number {
-    return this.codes[connection * 16 + type];
+    return this.reader.code(connection, type);
   }
 
   setAnswers(connection: number, answers: boolean): void {
@@ -179,6 +146,11 @@ export class World implements Peer {
     }
   }
 
+  /** Packets that the broker received and sent. */
+  get packets(): number {
+    return this.broker.counter(PACKETS_RECEIVED) + this.sentPackets;
+  }
+
   /** The client takes `count` bytes from now on, any number for -1. */
   grant(connection: number, count: number): void {
     if (this.transport.grant(connection, count)) this.broker.ready(connection);
@@ -199,7 +171,8 @@ export class World implements Peer {
     }
   }
 
-  private tell(): void {
+  /** Tells the broker what was put. */
+  protected tell(): void {
     this.anyDirty = false;
     for (let connection = 1; connection <= this.connections; connection++) {
       if (this.dirty[connection] === 0) continue;
@@ -213,99 +186,30 @@ export class World implements Peer {
   // Receiving
 
   sent(connection: number, memory: Uint8Array, at: number, count: number): void {
-    const end = at + count;
-    if (this.plant !== undefined) this.doPlant();
-    while (at < end) {
-      switch (this.reading[connection]) {
-        case Reading.Header:
-          this.header[connection] = memory[at++];
-          this.remaining[connection] = 0;
-          this.position[connection] = 0;
-          this.reading[connection] = Reading.Length;
-          break;
-        case Reading.Length: {
-          const byte = memory[at++];
-          const position = this.position[connection]++;
-          this.remaining[connection] |= (byte & 127) << (7 * position);
-          if (byte >= 128) break;
-          this.position[connection] = 0;
-          this.idAt[connection] = this.firstOfId(connection);
-          this.reading[connection] = Reading.Head;
-          if (this.remaining[connection] === 0) this.complete(connection);
-          break;
-        }
-        case Reading.Head: {
-          const position = this.position[connection]++;
-          this.headByte(connection, position, memory[at++]);
-          if (--this.remaining[connection] === 0) this.complete(connection);
-          else if (position >= this.idAt[connection] + HEAD_BYTES) this.reading[connection] = Reading.Rest;
-          else if (this.header[connection] >>> 4 === PUBLISH && position === 1) this.reading[connection] = Reading.Rest;
-          break;
-        }
-        default:
-          at = this.rest(connection, at, end);
-      }
-    }
+    if (this.plant !== undefined) this.plantNow();
+    this.reader.feed(connection, memory, at, count);
   }
 
-  private doPlant(): void {
+  protected plantNow(): void {
     const { plant } = this;
     this.plant = undefined;
     plant?.();
   }
 
-  /** Where the Packet Identifier begins, as far as it is known before the Topic Name's length was read. */
-  private firstOfId(connection: number): number {
-    return this.header[connection] >>> 4 === PUBLISH ? 0x7fff : 0;
-  }
-
-  private headByte(connection: number, position: number, byte: number): void {
-    const type = this.header[connection] >>> 4;
-    const first = this.idAt[connection];
-    if (type === PUBLISH && position < 2) {
-      if (position === 0) this.id[connection] = byte << 8;
-      else this.idAt[connection] = 2 + (this.id[connection] | byte);
-    } else if (position === first) this.id[connection] = byte << 8;
-    else if (position === first + 1) this.id[connection] |= byte;
-    if (position === (type === CONNACK ? 1 : type === DISCONNECT ? 0 : 2)) this.codes[connection * 16 + type] = byte;
-  }
-
-  /** Passes over a topic, a payload, what is not looked at; returns where it stopped. */
-  private rest(connection: number, at: number, end: number): number {
-    const waiting = end - at;
-    let count = this.remaining[connection];
-    if (this.header[connection] >>> 4 === PUBLISH && (this.header[connection] & 6) !== 0) {
-      const before = this.idAt[connection] - this.position[connection];
-      if (before === 0) {
-        this.reading[connection] = Reading.Head;
-        return at;
-      }
-      if (before > 0) count = before;
-    }
-    if (count > waiting) count = waiting;
-    this.position[connection] += count;
-    this.remaining[connection] -= count;
-    if (this.remaining[connection] === 0) this.complete(connection);
-    return at + count;
-  }
-
-  private complete(connection: number): void {
-    const header = this.header[connection];
+  received(connection: number, header: number, id: number): void {
     const type = header >>> 4;
-    this.reading[connection] = Reading.Header;
-    this.counts[connection * 16 + type]++;
     this.sentPackets++;
     if (this.answers[connection] === 0) return;
     if (type === PUBLISH) {
       const qos = (header >>> 1) & 3;
-      if (qos > 0) this.acknowledge(connection, qos === 1 ? PUBACK : PUBREC);
-    } else if (type === PUBREC) this.acknowledge(connection, PUBREL);
-    else if (type === PUBREL) this.acknowledge(connection, PUBCOMP);
+      if (qos > 0) this.acknowledge(connection, qos === 1 ? PUBACK : PUBREC, id);
+    } else if (type === PUBREC) this.acknowledge(connection, PUBREL, id);
+    else if (type === PUBREL) this.acknowledge(connection, PUBCOMP, id);
   }
 
-  private acknowledge(connection: number, type: number): void {
+  private acknowledge(connection: number, type: number, id: number): void {
     const { answer } = this;
-    answer.acknowledgement(type, this.id[connection]);
+    answer.acknowledgement(type, id);
     if (this.transport.put(connection, answer.buffer, answer.at, 4) < 4) throw new Error("no room for an answer");
     this.dirty[connection] = 1;
     this.anyDirty = true;
@@ -362,7 +266,7 @@ export class World implements Peer {
   }
 
   /** Opens a stream and connects; throws when that fails. Returns the connection. */
-  client(version: number, number: number, clean = true): number {
+  join(version: number, number: number, clean = true): number {
     const connection = this.open();
     this.connect(connection, version, number, clean ? 2 : 0, clean ? 0 : 3600);
     if (this.count(connection, CONNACK) !== 1 || this.code(connection, CONNACK) !== 0) throw new Error("no CONNACK");

@@ -9,9 +9,16 @@ import { type ConnectOptions as CoreOptions, OptionsError } from "../../../src/c
 import { ClientCause, type ClientEvents } from "../../../src/client/ports";
 import { PacketType, ReasonCode } from "../../../src/mqtt/constants";
 import { NodeClock } from "../clock";
-import { MqttError, NotAcceptedError } from "./errors";
+import { MqttError, NotAcceptedError, OVERTAKEN } from "./errors";
 import { type Handler, Handlers, type ReceivedMessage } from "./handlers";
-import { bytesOf, type PublishOptions, publishOptions, type SubscribeOptions, subscriptionOptions } from "./options";
+import {
+  bytesOf,
+  type ConnectOptions,
+  type PublishOptions,
+  publishOptions,
+  type SubscribeOptions,
+  subscriptionOptions,
+} from "./options";
 import { decodeProperties, type ServerInfo } from "./properties";
 import { type RequestOptions, Requests } from "./requests";
 import { ClientStream } from "./stream";
@@ -55,15 +62,17 @@ export class MqttClient extends EventEmitter<Events> {
   #pieces: Buffer[] = [];
   #epoch = 0;
   #isScheduled = false;
-  #isDrained: (() => void) | undefined;
+  /** Calls of `close` that wait for what is published. */
+  #onDrained: (() => void)[] = [];
   #isClosed = false;
   /** Loops over messages that wait. */
   readonly #onClose = new Set<() => void>();
 
   /** @internal */
-  constructor(limits: ClientLimits, open: () => Socket, onMessage?: Handler) {
+  constructor(limits: ClientLimits, open: () => Socket, options: Pick<ConnectOptions, "onMessage" | "onDisconnect">) {
     super();
-    this.#handlers = new Handlers((error) => this.emit("handlerError", error), onMessage);
+    this.#handlers = new Handlers((error) => this.emit("handlerError", error), options.onMessage);
+    if (options.onDisconnect !== undefined) this.on("disconnect", options.onDisconnect);
     this.#stream = new ClientStream(open, () => this.#schedule());
     const ports = {
       transport: this.#stream,
@@ -75,8 +84,14 @@ export class MqttClient extends EventEmitter<Events> {
       connected: (sessionPresent) => this.#connected(sessionPresent),
       disconnected: (reason) => this.#disconnected(reason),
       published: (row, reason) => this.#publishedWith(row, reason),
-      subscribed: (row, reason) => this.#settle(this.#subscribed, row, reason, reason),
-      unsubscribed: (row, reason) => this.#settle(this.#unsubscribed, row, reason, undefined),
+      subscribed: (row, reason) => {
+        this.#settle(this.#subscribed, row, reason, reason);
+        this.#settle(this.#unsubscribed, row, OVERTAKEN, undefined);
+      },
+      unsubscribed: (row, reason) => {
+        this.#settle(this.#unsubscribed, row, reason, undefined);
+        this.#settle(this.#subscribed, row, OVERTAKEN, 0);
+      },
       message: () => {
         this.#pieces = [];
       },
@@ -148,18 +163,19 @@ export class MqttClient extends EventEmitter<Events> {
    */
   async subscribe(filter: string, handler?: Handler, options: SubscribeOptions = {}): Promise<number> {
     const bits = subscriptionOptions(options);
-    if (handler !== undefined) this.#handlers.set(filter, handler);
+    const before = this.#handlers.get(filter);
+    this.#handlers.set(filter, handler ?? before);
     try {
       return await this.#wait(this.#subscribed, this.#core.subscribe(filter, bits));
     } catch (error) {
-      this.#handlers.delete(filter);
+      this.#handlers.set(filter, before);
       throw error;
     }
   }
 
-  /** @throws NotAcceptedError when there is no such subscription. */
+  /** @throws NotAcceptedError when there is no such subscription; MqttError with the server's Reason Code. */
   async unsubscribe(filter: string): Promise<void> {
-    this.#handlers.delete(filter);
+    this.#handlers.set(filter, undefined);
     await this.#wait(this.#unsubscribed, this.#core.unsubscribe(filter));
   }
 
@@ -228,12 +244,13 @@ export class MqttClient extends EventEmitter<Events> {
     await this.publish(responseTopic, payload, { ...options, correlationData });
   }
 
-  /** Waits until everything published is done with, unless `force`; then DISCONNECT. */
+  /**
+   * Waits until everything published is done with, or the connection is gone, unless `force`; then DISCONNECT. What is not
+   * done with then fails; afterwards nothing is taken.
+   */
   async close(force = false): Promise<void> {
     if (!force && this.connected && this.#published.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.#isDrained = resolve;
-      });
+      await new Promise<void>((resolve) => this.#onDrained.push(resolve));
     }
     this.#isClosed = true;
     if (this.connected) this.#core.step(); // what is accepted is acknowledged before DISCONNECT
@@ -243,6 +260,7 @@ export class MqttClient extends EventEmitter<Events> {
     this.#connecting?.reject(error);
     this.#connecting = undefined;
     for (const wake of this.#onClose) wake();
+    this.#drained();
     for (const waiting of [this.#published, this.#subscribed, this.#unsubscribed]) {
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
@@ -251,6 +269,7 @@ export class MqttClient extends EventEmitter<Events> {
 
   #wait<T>(map: Map<number, Waiting<T>>, row: number): Promise<T> {
     if (row < 0) return Promise.reject(new NotAcceptedError(row));
+    if (this.#isClosed) return Promise.reject(new MqttError("not done", ClientCause.Stopped));
     this.#schedule();
     const before = map.get(row); // asked for twice: both hear of it
     const waiting = new Promise<T>((resolve, reject) => {
@@ -324,8 +343,13 @@ export class MqttClient extends EventEmitter<Events> {
   #connected(sessionPresent: boolean): void {
     if (!sessionPresent) this.#epoch++;
     this.#server = this.#serverInfo(sessionPresent);
-    this.#connecting?.resolve();
-    this.#connecting = undefined;
+    if (this.#connecting !== undefined) {
+      // What waits in a session that goes on comes at once: not before those who await `connect` could listen.
+      this.#core.pause();
+      setImmediate(() => this.#regulate());
+      this.#connecting.resolve();
+      this.#connecting = undefined;
+    }
     this.emit("connect", this.#server);
   }
 
@@ -359,11 +383,17 @@ export class MqttClient extends EventEmitter<Events> {
       connecting.reject(error);
     }
     this.emit("disconnect", error);
+    this.#drained();
+  }
+
+  /** Nothing published is left to wait for. */
+  #drained(): void {
+    for (const resolve of this.#onDrained.splice(0)) resolve();
   }
 
   #publishedWith(row: number, reason: number): void {
     this.#settle(this.#published, row, reason, undefined);
-    if (this.#published.size === 0) this.#isDrained?.();
+    if (this.#published.size === 0) this.#drained();
   }
 
   #message(): void {

@@ -11,6 +11,9 @@ import { type ConnectOptions, coreOptions } from "./options";
  * Connects to `mqtt://host[:1883]` or `mqtts://host[:8883]` and stays connected until `close`, however often the
  * connection is lost. User name and password may be in the URL.
  *
+ * A session that goes on may have messages waiting, which come at once: whoever wants them listens to `message`, or
+ * subscribes with handlers, in the turn in which this resolves. What nobody handles is acknowledged all the same.
+ *
  * @throws OptionsError for an option that can't be, which it names; LimitsError for impossible limits; MqttError when the
  * first attempt fails, unless `retry`; the signal's reason when it aborts.
  *
@@ -30,7 +33,7 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
     if (!isTls) return connectTcp({ host, port });
     return connectTls({ ...(isIP(host) === 0 && { servername: host }), ...options.tls, host, port });
   };
-  const client = new MqttClient(limits, open, options.onMessage);
+  const client = new MqttClient(limits, open, options);
   const abort = (): void => void client.close(true);
   signal?.addEventListener("abort", abort, { once: true });
   try {

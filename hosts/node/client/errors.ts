@@ -13,7 +13,7 @@ export class MqttError extends Error {
 
   constructor(what: string, reason: number, reasonString?: string, cause?: Error) {
     const why = reason < 0x100 ? `${reasonName(reason)} (0x${reason.toString(16).padStart(2, "0")})` : causeOf(reason);
-    super(`${what}: ${why}${cause === undefined ? "" : `: ${cause.message}`}`, { cause });
+    super(`${what}: ${why}${cause === undefined ? "" : `: ${textOf(cause)}`}`, { cause });
     this.name = "MqttError";
     this.reasonCode = reason < 0x100 ? reason : 0;
     this.reasonString = reasonString;
@@ -43,8 +43,13 @@ const notAccepted: Readonly<Record<number, readonly [limit: string | undefined, 
   [NotAccepted.Invalid]: [undefined, "MQTT does not allow it, or its properties are longer than stageBytes"],
 };
 
+/** Beside `ClientCause`: a later call about the same Topic Filter wants the contrary. */
+export const OVERTAKEN = 0x1ff;
+
 function causeOf(reason: number): string {
   switch (reason) {
+    case OVERTAKEN:
+      return "a later call took its place";
     case ClientCause.Expired:
       return "Message Expiry Interval passed";
     case ClientCause.Silent:
@@ -56,4 +61,13 @@ function causeOf(reason: number): string {
     default:
       return "connection lost";
   }
+}
+
+/** What the system says, in one line. */
+function textOf(cause: Error & { code?: string; reason?: string }): string {
+  // An error of OpenSSL's has its own file and line in the message.
+  if (cause.code?.startsWith("ERR_SSL_") && cause.reason !== undefined) return cause.reason;
+  // A name with several addresses, each of which failed.
+  if (cause instanceof AggregateError) return cause.errors.map((error: Error) => textOf(error)).join("; ");
+  return cause.message;
 }

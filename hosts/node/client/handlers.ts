@@ -34,12 +34,14 @@ export class Handlers {
     this.#all = all;
   }
 
-  set(filter: string, handler: Handler): void {
-    this.#byFilter.set(filter, handler);
+  get(filter: string): Handler | undefined {
+    return this.#byFilter.get(filter);
   }
 
-  delete(filter: string): void {
-    this.#byFilter.delete(filter);
+  /** Undefined: it has none any more. */
+  set(filter: string, handler: Handler | undefined): void {
+    if (handler === undefined) this.#byFilter.delete(filter);
+    else this.#byFilter.set(filter, handler);
   }
 
   /** Calls every handler whose filter matches; `done` when all are done with the message. */

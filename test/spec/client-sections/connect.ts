@@ -87,7 +87,7 @@ clientRule("the Connect Flags say what is there, in every combination", combinat
             keepAlive: 7,
             properties: own,
             will: will && {
-              topic: will.topic,
+              topic: will.topic as string,
               payload: [...(will.payload ?? [])],
               qos: will.qos,
               retain: will.retain,
