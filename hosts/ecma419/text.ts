@@ -9,16 +9,22 @@ export function bytesOf(data: Data): Uint8Array {
   return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
+/** In two passes: a list of numbers takes 16 bytes for each on XS, and twice that while it grows. */
 function utf8(text: string): Uint8Array {
-  const bytes: number[] = [];
+  let length = 0;
   for (const character of text) {
     const code = character.codePointAt(0) as number;
-    if (code < 0x80) bytes.push(code);
-    else if (code < 0x800) bytes.push(0xc0 | (code >> 6), 0x80 | (code & 63));
-    else if (code < 0x10000) bytes.push(0xe0 | (code >> 12), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
-    else bytes.push(0xf0 | (code >> 18), 0x80 | ((code >> 12) & 63), 0x80 | ((code >> 6) & 63), 0x80 | (code & 63));
+    length += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
   }
-  return Uint8Array.from(bytes);
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) as number;
+    let more = code < 0x80 ? 0 : code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
+    bytes[at++] = more === 0 ? code : (0xff00 >> (more + 1)) | (code >> (6 * more));
+    while (more-- > 0) bytes[at++] = 0x80 | ((code >> (6 * more)) & 63);
+  }
+  return bytes;
 }
 
 /** The text of well-formed UTF-8. */

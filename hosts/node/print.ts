@@ -2,6 +2,7 @@
 
 import pc from "picocolors";
 import type { Plan } from "../../src/broker/plan";
+import { eventDetails, eventWords, grouped, WORD_COLUMNS } from "../text/events";
 import { printable } from "./escape";
 import type { LogEvent } from "./log";
 import type { HostBuffers } from "./transport";
@@ -13,56 +14,35 @@ export function colorsFor(stream: { isTTY?: boolean }): Colors {
   return pc.createColors(stream.isTTY === true && pc.isColorSupported);
 }
 
-/** What an event is called, and how serious it is. */
-const words: Readonly<Record<string, readonly [word: string, color: "green" | "yellow" | "red" | "cyan" | "gray"]>> = {
-  opened: ["opened", "gray"],
-  connected: ["connected", "green"],
-  connectRefused: ["refused", "red"],
-  disconnected: ["disconnected", "cyan"],
-  abandoned: ["gone", "gray"],
-  sessionEnded: ["session ended", "gray"],
-  publishRefused: ["PUBLISH refused", "red"],
-  subscribeRefused: ["SUBSCRIBE refused", "red"],
-  dropped: ["dropped", "yellow"],
-  publishDropped: ["PUBLISH dropped", "yellow"],
-  retainRefused: ["not retained", "yellow"],
-  willPublished: ["will published", "cyan"],
-  willDropped: ["will dropped", "yellow"],
-  held: ["held", "gray"],
-  limitReached: ["limit reached", "yellow"],
-  streamRefused: ["refused", "red"],
-  acceptFailed: ["accept failed", "red"],
+/** How serious an event is. */
+const colorNames: Readonly<Record<string, "green" | "yellow" | "red" | "cyan" | "gray">> = {
+  connected: "green",
+  connectRefused: "red",
+  disconnected: "cyan",
+  publishRefused: "red",
+  subscribeRefused: "red",
+  dropped: "yellow",
+  publishDropped: "yellow",
+  retainRefused: "yellow",
+  willPublished: "cyan",
+  willDropped: "yellow",
+  limitReached: "yellow",
+  streamRefused: "red",
+  acceptFailed: "red",
 };
-
-const WORD_COLUMNS = 18;
 
 /** One line: local time, what, who, where, why. */
 export function eventText(event: LogEvent, colors: Colors): string {
-  const [word, color] = words[event.event] ?? [event.event, "gray"];
-  const who = event.client ?? (event.session === undefined ? undefined : "");
+  const word = eventWords[event.event] ?? event.event;
+  const [who, address, why] = eventDetails(event, printable);
   const parts = [
     colors.dim(localTime(new Date(event.time))),
-    colors[color](word.padEnd(WORD_COLUMNS)),
-    who === undefined ? undefined : colors.bold(printable(who)),
-    event.address,
-    details(event),
+    colors[colorNames[event.event] ?? "gray"](word.padEnd(WORD_COLUMNS)),
+    who === "" ? "" : colors.bold(who),
+    address,
+    why,
   ];
-  return parts.filter((part) => part !== undefined && part !== "").join("  ");
-}
-
-function details({ protocol, event, sessionPresent, reason, limit, count }: LogEvent): string {
-  const parts: string[] = [];
-  if (event === "connected" && protocol !== undefined) parts.push(`MQTT ${protocol}`);
-  if (sessionPresent) parts.push("session resumed");
-  if (reason !== undefined) parts.push(printableReason(reason));
-  if (limit !== undefined) parts.push(`limit ${limit}`);
-  if (count !== undefined) parts.push(`${grouped(count)} more`);
-  return parts.join(", ");
-}
-
-/** Reasons are our own words, except those of the operating system. */
-function printableReason(reason: string): string {
-  return /^[ -~]*$/.test(reason) ? reason : printable(reason);
+  return parts.filter((part) => part !== "").join("  ");
 }
 
 function localTime(time: Date): string {
@@ -108,8 +88,4 @@ export function planText(plan: Plan, host: readonly HostBuffers[], colors: Color
     colors.dim("beside it, buffers of the Node.js host"),
     ...buffers.map(line),
   ].join("\n");
-}
-
-function grouped(value: number): string {
-  return value.toLocaleString("en-US");
 }

@@ -5,7 +5,7 @@ import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
-import { kinds } from "../../hosts/node/log";
+import { kinds } from "../../hosts/text/events";
 import { plan, presets } from "../../src/index";
 import { connectJs, RawClient, sleep, until } from "./clients";
 import { Midge } from "./command";

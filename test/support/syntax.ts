@@ -351,9 +351,10 @@ export const layers: readonly Layer[] = [
   { name: "client", files: /^src\/client\//, imports: ROLE },
   { name: "bridge", files: /^src\/bridge\//, imports: ROLE },
   { name: "index", files: /^src\/index\.ts$/, imports: CORE },
-  { name: "hosts/node", files: /^hosts\/node\//, imports: CORE },
+  { name: "hosts/text", files: /^hosts\/text\//, imports: ["ports"] },
+  { name: "hosts/node", files: /^hosts\/node\//, imports: [...CORE, "hosts/text"] },
   { name: "hosts/ecma419", files: /^hosts\/ecma419\//, imports: CORE },
-  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: [...CORE, "hosts/ecma419"] },
+  { name: "hosts/esp32", files: /^hosts\/esp32\//, imports: [...CORE, "hosts/text", "hosts/ecma419"] },
   { name: "sim", files: /^sim\//, imports: CORE },
 ];
 
@@ -380,6 +381,9 @@ function specifiers(source: ts.SourceFile): ts.StringLiteralLike[] {
   visit(source);
   return found;
 }
+
+/** Moddable calls the default export of an application's main module; its own modules, and what takes the place of one, have nothing else. */
+const DEFAULTS = /^hosts\/esp32\/(main|mqtt-client|examples\/\w+\/main|lin\/(?!device)[\w-]+)\.ts$/;
 
 /** Imports that point up or sideways, to packages where there may be none, or that are not of the one permitted form. */
 export function imports(source: ts.SourceFile): Finding[] {
@@ -408,11 +412,9 @@ export function imports(source: ts.SourceFile): Finding[] {
       if (!named) found.push(finding(source, statement, "import that is not named"));
     }
     const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
-    // What an application of Moddable's imports, or the SDK starts, is a default export.
-    const mayBeDefault = path.startsWith("hosts/esp32/");
     const isDefault =
       ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword);
-    if (isDefault && !mayBeDefault) {
+    if (isDefault && !DEFAULTS.test(path)) {
       found.push(finding(source, statement, "default export"));
     }
     if (ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined) {

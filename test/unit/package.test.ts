@@ -59,7 +59,9 @@ describe("the package", () => {
       "package.json",
     ]);
     const sources = types.map((path) => path.replace(/^dist\/types\//, "").replace(/\.d\.ts$/, ".ts"));
-    expect(sources.filter((path) => !/^(src|hosts\/node)\//.test(path) || !existsSync(join(root, path)))).toEqual([]);
+    expect(
+      sources.filter((path) => !/^(src|hosts\/(node|text))\//.test(path) || !existsSync(join(root, path))),
+    ).toEqual([]);
   });
 
   test("holds every file that package.json names", () => {

@@ -102,3 +102,6 @@ declare module "mc/config" {
 
   export { config as default };
 }
+
+/** A function of C, by its name there: the compiler of XS links it. */
+declare function native(name: string): (this: unknown, ...parameters: unknown[]) => unknown;

@@ -69,7 +69,20 @@ declare module "embedded:network/dnssd" {
       close(): void;
       updateTXT(txt: Map<string, string>): void;
     };
+    /** Asks who offers the service, now and from time to time, and tells of each that answers. Errors are swallowed. */
+    discover(options: { serviceType: string; onFound?(service: Service): void; onUpdate?(service: Service): void }): {
+      close(): void;
+    };
     close(): void;
+  }
+
+  export interface Service {
+    name: string;
+    /** With ".local". */
+    host: string;
+    address: string;
+    port: number;
+    txt?: Map<string, string | undefined>;
   }
 }
 

@@ -2,7 +2,7 @@
 // not take, what the server did not do.
 
 import { ClientCause, NotAccepted } from "../../../src/client/ports";
-import { reasonName } from "../names";
+import { reasonName } from "../../text/names";
 
 /** What the server, or the way to it, did not do. */
 export class MqttError extends Error {

@@ -2,9 +2,9 @@
 
 import { type ClientLimits, clientPresets } from "../../../src/client/limits";
 import { ReasonCode } from "../../../src/mqtt/constants";
+import { reasonName } from "../../text/names";
 import { connect, type Handler, type MqttClient, MqttError } from "../client/index";
 import { printable } from "../escape";
-import { reasonName } from "../names";
 import type { Target } from "./client-flags";
 import { Exit, failureOf } from "./failure";
 import { tlsWords } from "./tls";

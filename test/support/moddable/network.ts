@@ -291,6 +291,8 @@ export class Announcements {
   readonly taken = new Set<string>();
   readonly claims: { host: string; isReady: boolean }[] = [];
   readonly services: AdvertiseOptions[] = [];
+  /** What other machines offer. */
+  readonly others: { serviceType: string; name: string; host: string; address: string; port: number }[] = [];
 }
 
 const announced = new WeakMap<Device, Announcements>();
@@ -303,6 +305,8 @@ export function announcements(of = device()): Announcements {
 
 /** The first of four questions, 250 ms apart. */
 const PROBE_MILLISECONDS = 250;
+/** Until others answer. */
+const ANSWER_MILLISECONDS = 20;
 
 export class DNSSD implements DeclaredDNSSD {
   readonly #open: { close(): void }[] = [];
@@ -352,6 +356,15 @@ export class DNSSD implements DeclaredDNSSD {
         service.txt = txt;
       },
     });
+  }
+
+  discover(options: Parameters<DeclaredDNSSD["discover"]>[0]): { close(): void } {
+    const timer = Timer.set(() => {
+      for (const service of announcements().others) {
+        if (service.serviceType === options.serviceType) options.onFound?.(service);
+      }
+    }, ANSWER_MILLISECONDS);
+    return this.#keep({ close: () => Timer.clear(timer) });
   }
 
   close(): void {

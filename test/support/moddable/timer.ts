@@ -5,6 +5,9 @@ import type DeclaredTime from "time";
 import type DeclaredTimer from "timer";
 import { type Device, device, type TimerEntry } from "./device";
 
+// A literal in a module is a new string each time it is met, on XS.
+const FUNCTION = "function";
+
 /** The objects that scripts hold; null when the timer is gone. */
 const entries = new WeakMap<ScriptTimer, TimerEntry | null>();
 
@@ -20,7 +23,7 @@ class ScriptTimer {
     const owner = device();
     const timer = new ScriptTimer();
     const entry = owner.addTimer(integer(delay), integer(repeat), (fired) => {
-      if (!(callback instanceof Function)) throw new TypeError("no function");
+      if (typeof callback !== FUNCTION) throw new TypeError("no function");
       firing = fired;
       callback(timer);
       firing = undefined;

@@ -57,12 +57,12 @@ const dropNames: ReadonlyMap<number, string> = new Map([
   [Drop.Superseded, "replaced by a later message on its topic"],
 ]);
 
-const holdNames: readonly (readonly [bit: number, name: string])[] = [
-  [Hold.Window, "acknowledgements wait"],
-  [Hold.Room, "no room for messages"],
-  [Hold.Receiver, "a receiver is behind"],
-  [Hold.Subscribe, "a SUBSCRIBE is in progress"],
-];
+const holdNames: readonly (readonly [bit: number, name: string])[] = Object.freeze([
+  Object.freeze<[number, string]>([Hold.Window, "acknowledgements wait"]),
+  Object.freeze<[number, string]>([Hold.Room, "no room for messages"]),
+  Object.freeze<[number, string]>([Hold.Receiver, "a receiver is behind"]),
+  Object.freeze<[number, string]>([Hold.Subscribe, "a SUBSCRIBE is in progress"]),
+]);
 
 /** The name of a Reason Code of MQTT 5.0 or of a `Cause`. */
 export function reasonName(code: number): string {
