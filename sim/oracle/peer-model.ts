@@ -112,6 +112,8 @@ export class PeerModel {
   since = 0;
   /** Attempts since it was connected. */
   attempts = 0;
+  /** The fewest that there may have been. */
+  leastAttempts = 0;
   /** It was never connected since `start`. */
   isFirst = true;
   clientId = "";

@@ -14,6 +14,9 @@ import { type Filter, type Got, type Outgoing, PeerModel, type Said, sizeOf, tex
 import { checkHalfSent, sentPacket } from "./peer-outgoing";
 
 /** Reason Codes with which the client ends a message itself. */
+/** A connection must last so many times the first wait to count as one. */
+const BRIEF = 8;
+
 const OWN_REASONS = [0x95, 0x9a, 0x9b, ClientCause.Expired];
 
 export class PeerOracle implements WireTap {
@@ -43,7 +46,7 @@ export class PeerOracle implements WireTap {
     model.clientId = options.clientId ?? "";
     model.acceptsByHand = acceptsByHand;
     model.isFirst = true;
-    model.attempts = -1;
+    model.attempts = model.leastAttempts = -1;
     model.since = model.now;
   }
 
@@ -232,7 +235,11 @@ export class PeerOracle implements WireTap {
       if (filter.stage === "asked") filter.stage = "wanted";
       else if (filter.stage === "leaving") filter.stage = "unwanted";
     }
-    model.attempts = state === "connected" ? 0 : model.attempts + 1;
+    // About eight times the first wait the client and we may differ by the ticks between us.
+    const beyond = model.now - model.since - BRIEF * model.limits.reconnectMilliseconds;
+    const hasLasted = state === "connected" && beyond >= -this.#late;
+    model.leastAttempts = hasLasted ? 0 : model.leastAttempts + 1;
+    model.attempts = hasLasted && beyond > this.#late ? 0 : model.attempts + 1;
     if (state === "connecting") model.isUnsure = true;
     if (state === "stopped") throw new Violation("disconnected after it was stopped");
     this.#enters(model.isStopping ? "stopped" : "waiting");
@@ -363,7 +370,9 @@ export class PeerOracle implements WireTap {
     if (model.isPaused || model.owed.length > 0) model.busyAt = now;
     if (this.isFull()) model.sentAt = now;
     if (model.keepAlive === 0) return;
-    const silent = now - Math.max(model.receivedAt, model.busyAt);
+    // A PINGREQ that was behind a large PUBLISH has its time from when it went out.
+    const asked = model.pingedAt > model.receivedAt ? model.pingedAt : model.beganAt >= 0 ? model.wroteAt : 0;
+    const silent = now - Math.max(model.receivedAt, model.busyAt, asked - model.keepAlive * 750);
     if (silent > model.keepAlive * 1500 + this.#late) throw new Violation(`the server is silent for ${silent} ms`);
     const idle = now - model.sentAt;
     if (idle > model.keepAlive * 1000 + this.#late) throw new Violation(`nothing sent for ${idle} ms [MQTT-3.1.2-20]`);
@@ -396,9 +405,9 @@ export class PeerOracle implements WireTap {
   /** Between half of what it is, and that: it doubles from attempt to attempt. */
   #wait(): [least: number, most: number] {
     const { reconnectMilliseconds, reconnectMostMilliseconds } = this.model.limits;
-    const doubled = reconnectMilliseconds * 2 ** Math.max(0, this.model.attempts);
-    const most = Math.min(doubled, reconnectMostMilliseconds);
-    return [Math.floor(most / 2), most];
+    const after = (attempts: number): number =>
+      Math.min(reconnectMilliseconds * 2 ** Math.max(0, attempts), reconnectMostMilliseconds);
+    return [Math.floor(after(this.model.leastAttempts) / 2), after(this.model.attempts)];
   }
 
   #checkReason(reason: number): void {

@@ -50,6 +50,11 @@ export const enum Waits {
   Answer = 2,
 }
 
+/**
+ * A connection that lasts less than so many times `reconnectMilliseconds` counts as an attempt that failed: two clients with
+ * one Client Identifier would take the session from each other as fast as they can, for ever.
+ */
+const BRIEF = 8;
 /** Packet Identifiers are from 1 to this [5.0 section 2.2.1]. */
 const MOST_IDS = 65535;
 
@@ -387,6 +392,7 @@ export class Client {
     const { random } = this.#ports;
     const before = this.state;
     if (before === ClientState.Stopped || before === ClientState.Waiting) return;
+    const lasted = (this.time.now - this.#at) | 0;
     this.#enter(ClientState.Waiting);
     decoder.release(ONE);
     this.message.lose();
@@ -399,7 +405,7 @@ export class Client {
     this.waits = Waits.Nothing;
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
-    if (before === ClientState.Connected) this.#attempts = 0;
+    if (before === ClientState.Connected && lasted >= BRIEF * this.limits.reconnectMilliseconds) this.#attempts = 0;
     if (before === ClientState.Connecting) this.#isUnsure = true;
     const { reconnectMilliseconds, reconnectMostMilliseconds } = this.limits;
     let wait = reconnectMilliseconds;

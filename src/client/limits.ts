@@ -42,7 +42,7 @@ export interface ClientLimits {
   aliasesOut: number;
   /** Time for the stream to open and for the CONNACK, each, ms. */
   connectMilliseconds: number;
-  /** Wait before the first attempt to connect again, ms; doubled each time. */
+  /** Wait before the first attempt to connect again, ms; doubled each time, until a connection lasts eight times as long. */
   reconnectMilliseconds: number;
   /** The longest wait, ms. */
   reconnectMostMilliseconds: number;
