@@ -2,15 +2,14 @@
 // subscribes as any other client does, with the same acknowledgements, over one of the broker's connections.
 //
 // Problem: the two cores have a memory each, both move bytes by number, and nothing may be allocated per packet.
-// Form: two pipes, each a resizable ArrayBuffer with a view that tracks its length; bytes go in behind what waits and
-// come out in front. The broker's transport is the sockets' with one number more, the pipes'.
+// Form: two pipes; bytes go in behind what waits and come out in front, by a view that is shortened for one call. The
+// broker's transport is the sockets' with one number more, the pipes'.
 // Cost: three times the output of either core: what waits, what comes behind it, and what is taken in part.
 
 import type { Broker } from "../../src/broker/broker";
 import type { Client } from "../../src/client/client";
 import type { Dialer } from "../../src/client/ports";
 import type { Transport } from "../../src/ports";
-import { Bounce } from "./bounce";
 import type { TimerModule } from "./io";
 
 /** How often the client looks at the clock, ms. */
@@ -18,20 +17,26 @@ const TICK = 100;
 /** The number of the listener that the broker is told for the local stream. */
 export const LOCAL_LISTENER = 255;
 
-/** Bytes in one direction. */
+/** Bytes in one direction: at most as many as the sender's output has. */
 class Pipe {
   length = 0;
   #outgoing = new Uint8Array(0);
-  #waiting = new Bounce(0);
-  #part = new Bounce(0);
+  /** What waits, and behind it room for a whole output, of which only the beginning counts. */
+  #waiting = new Uint8Array(0);
+  #head = new Uint8Array(0);
+  /** As long as the output, but while a part is taken. XS would give away what a buffer does not use when it collects. */
+  #buffer = new ArrayBuffer(0);
+  #part = new Uint8Array(0);
   /** The sender saw less room than there can be: it is told when there is more. */
   #isShort = false;
 
-  /** The sender's output: as much may wait, and all of it is copied, which costs less than a view of the part. */
+  /** The sender's output, all of which is copied: that costs less than a view of the part. */
   attach(memory: ArrayBuffer, output: number, outputLength: number): void {
     this.#outgoing = new Uint8Array(memory, output, outputLength);
-    this.#waiting = new Bounce(2 * outputLength);
-    this.#part = new Bounce(outputLength);
+    this.#waiting = new Uint8Array(2 * outputLength);
+    this.#head = new Uint8Array(this.#waiting.buffer, 0, outputLength);
+    this.#buffer = new ArrayBuffer(outputLength, { maxByteLength: outputLength });
+    this.#part = new Uint8Array(this.#buffer);
   }
 
   /** Bytes that it takes now. */
@@ -42,18 +47,14 @@ class Pipe {
 
   /** Whether the sender waited for what was taken now. */
   wasShort(): boolean {
-    const { length } = this;
-    if (!this.#isShort || length > 0) return false;
+    if (!this.#isShort || this.length > 0) return false;
     this.#isShort = false;
     return true;
   }
 
   put(count: number): void {
-    const waiting = this.#waiting;
-    waiting.length = this.length + this.#outgoing.length;
-    waiting.view.set(this.#outgoing, this.length);
+    this.#waiting.set(this.#outgoing, this.length);
     this.length += count;
-    waiting.length = this.length;
   }
 
   /** Moves up to `max` bytes to `at` and returns how many. */
@@ -61,25 +62,18 @@ class Pipe {
     const { length } = this;
     const count = max < length ? max : length;
     if (count === 0) return 0;
-    const { view } = this.#waiting;
-    if (count === length) {
-      memory.set(view, at);
-    } else {
-      const part = this.#part;
-      part.length = length;
-      part.view.set(view);
-      part.length = count;
-      memory.set(part.view, at);
-      view.copyWithin(0, count);
-    }
+    const part = this.#part;
+    part.set(this.#head);
+    this.#buffer.resize(count);
+    memory.set(part, at);
+    this.#buffer.resize(this.#head.length);
+    this.#waiting.copyWithin(0, count, length);
     this.length = length - count;
-    this.#waiting.length = this.length;
     return count;
   }
 
   clear(): void {
     this.length = 0;
-    this.#waiting.length = 0;
     this.#isShort = false;
   }
 }
