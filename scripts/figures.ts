@@ -80,7 +80,7 @@ export function clientTable(): string {
     ["of them on their way to the server", (limits) => limits.inflight],
     ["Bytes of their topics, properties, payloads", (limits) => limits.payloadBytes],
     ["Receive Maximum announced", (limits) => limits.receiveMaximum],
-    ["more of them before MQTT 5.0 (`receiveShared`)", (limits) => limits.receiveShared],
+    ["more of them, for servers that send more (`receiveShared`)", (limits) => limits.receiveShared],
     ["Topic Filters", (limits) => limits.subscriptions],
     ["Longest Topic Name or Topic Filter, bytes", (limits) => limits.topicBytes],
     ["Topic Name and properties received (`headBytes`)", (limits) => limits.headBytes],

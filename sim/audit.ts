@@ -4,6 +4,8 @@
 // It walks with bounds, so that a broken list is a finding too. It writes to the stage, which is scratch between steps.
 
 import type { Broker } from "../src/broker/broker";
+import type { Client } from "../src/client/client";
+import { clientFindings } from "./audit/client";
 import { auditConnections } from "./audit/connections";
 import { Ledger } from "./audit/ledger";
 import { auditMessages } from "./audit/messages";
@@ -13,9 +15,9 @@ import { auditTopics } from "./audit/topics";
 
 const MOST_FINDINGS = 20;
 
-/** Throws when anything in the broker's memory contradicts anything else; the message lists what. */
-export function audit(broker: Broker): void {
-  const found = findings(broker);
+/** Throws when anything in the memory of a broker, or of clients, contradicts anything else; the message lists what. */
+export function audit(broker: Broker, clients: readonly Client[] = []): void {
+  const found = [...findings(broker), ...clients.flatMap(clientFindings)];
   if (found.length === 0) return;
   const more = found.length > MOST_FINDINGS ? [`and ${found.length - MOST_FINDINGS} more`] : [];
   throw new Error(["audit:", ...found.slice(0, MOST_FINDINGS), ...more].join("\n  "));

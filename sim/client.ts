@@ -76,6 +76,10 @@ export class Client {
     this.#packetId = random.chance(1, 4) ? 65530 : random.below(100);
   }
 
+  get traits(): readonly string[] {
+    return this.personality.traits;
+  }
+
   get version(): number {
     return this.personality.version;
   }
@@ -406,7 +410,7 @@ export class Client {
 }
 
 /** Where in a packet the broker is through with something. */
-function piecesOf(packet: Packet, size: number): Piece[] {
+export function piecesOf(packet: Packet, size: number): Piece[] {
   const pieces: Piece[] = [];
   const whole = { start: 0, packet, size, isMalformed: false };
   if (packet.cmd === "subscribe" || packet.cmd === "unsubscribe") {

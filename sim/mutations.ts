@@ -1,4 +1,4 @@
-// Deliberate defects of the core. Each must be caught by the oracle or the audit within `seeds` seeds of its world: the
+// Deliberate defects of the core; those of the client are in mutations-client.ts. Each must be caught by the oracle or the audit within `seeds` seeds of its world: the
 // proof that they can see.
 
 import type { World } from "./options";

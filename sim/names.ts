@@ -1,5 +1,6 @@
 // Names of the broker's events and of what they say, for traces, summaries and tests.
 
+import { ClientCause } from "../src/client/ports";
 import { Cause, Drop, Event, Hold, limitNames } from "../src/events";
 
 /** By number. */
@@ -28,6 +29,30 @@ export const causeNames: ReadonlyMap<number, string> = new Map([
   [Cause.PacketTimeout, "packet too slow"],
   [Cause.Evicted, "evicted"],
 ]);
+
+/** Why a connection of a client of ours ended, or a message of its application. */
+export const clientCauseNames: ReadonlyMap<number, string> = new Map([
+  [ClientCause.Lost, "lost"],
+  [ClientCause.ConnectTimeout, "connect timeout"],
+  [ClientCause.Silent, "silent"],
+  [ClientCause.Stopped, "stopped"],
+  [ClientCause.Expired, "expired"],
+]);
+
+export function causeName(reason: number): string {
+  return clientCauseNames.get(reason) ?? `0x${reason.toString(16).padStart(2, "0")}`;
+}
+
+/** Why a client of ours does not accept something, by the negative of its number. */
+export const notAcceptedNames: readonly string[] = [
+  "",
+  "Messages",
+  "PayloadBytes",
+  "Topic",
+  "Offline",
+  "Unsupported",
+  "Unknown",
+];
 
 export const dropNames: ReadonlyMap<number, string> = new Map([
   [Drop.QueueFull, "queue full"],

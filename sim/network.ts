@@ -54,9 +54,9 @@ export class Network implements Transport {
     this.#tap = tap;
   }
 
-  /** A client opens a stream; the broker hears of it when it has a number for it. */
-  connect(version: number): Stream {
-    const stream = new Stream(this.#options, this.#random, version);
+  /** A client opens a stream that takes `least` bytes at once; the broker hears of it when it has a number for it. */
+  connect(version: number, least = 0): Stream {
+    const stream = new Stream(this.#options, this.#random, version, Math.max(this.#options.windowUp, least));
     this.#waiting.push(stream);
     return stream;
   }

@@ -4,12 +4,12 @@
 import { type Limits, presets } from "../src/index";
 import { Random } from "./random";
 
-export const worlds = ["home", "flood", "flaky", "tiny"] as const;
+export const worlds = ["home", "flood", "flaky", "tiny", "peers"] as const;
 export type World = (typeof worlds)[number];
 
-/** The world of a seed when none is asked for: all in turn. */
+/** The world of a seed when none is asked for: each gets a fifth. */
 export function worldOf(seed: number): World {
-  return worlds[seed % worlds.length];
+  return seed % worlds.length === 0 ? "peers" : worlds[seed % (worlds.length - 1)];
 }
 
 /** Flat, so that it can be printed, given on the command line, and made smaller. */
@@ -74,6 +74,20 @@ export interface Options {
   overruns: number;
   /** Clients more, whose Client Identifier is too long. */
   longIds: number;
+  /** Clients that are the project's own, and how many of 100 of them have the least memory, or much. */
+  peers: number;
+  tinyPeers: number;
+  largePeers: number;
+  /** Own clients of 100 whose application accepts messages itself, takes payload in pieces, acts while it is told something. */
+  acceptsByHand: number;
+  pauses: number;
+  actsInside: number;
+  /** Own clients of 100 to which the broker seems to be another server. */
+  otherServers: number;
+  /** Dials of 100 that fail. */
+  dialFailures: number;
+  /** How often the application stops its client and starts it again, in 1,000 seconds. */
+  stops: number;
 }
 
 /** Draws the options of a world. */
@@ -126,6 +140,15 @@ export function draw(seed: number, world: World): Options {
     labelBytes: 0,
     overruns: 0,
     longIds: 0,
+    peers: 0,
+    tinyPeers: 0,
+    largePeers: 0,
+    acceptsByHand: 0,
+    pauses: 0,
+    actsInside: 0,
+    otherServers: 0,
+    dialFailures: 0,
+    stops: 0,
   };
   if (world === "flood") {
     options.floods = 50 + random.below(50);
@@ -153,7 +176,33 @@ export function draw(seed: number, world: World): Options {
   }
   options.overruns = random.chance(1, 2) ? 10 + random.below(50) : 0;
   options.longIds = random.chance(1, 4) ? 1 : 0;
+  if (world === "peers") drawPeers(options, random);
   return options;
+}
+
+/** The project's own clients, and a few others. */
+function drawPeers(options: Options, random: Random): void {
+  const rate = (most: number): number => (random.chance(1, 2) ? 0 : 1 + random.below(most));
+  options.limits = random.pick(["esp32", "esp32", "tiny"]);
+  // Who is refused by closing, or disconnected for a full queue, sends the same again: that never rests.
+  options.refuse311 = "acknowledge";
+  if (options.sessionOverflow === "disconnect") options.sessionOverflow = "drop-oldest";
+  options.clients = random.range(0, 2);
+  options.takesOver = rate(30);
+  options.resets = random.pick([0, 30, 60, 150]);
+  options.split = random.pick([0, 50, 100]);
+  options.persistent = random.pick([30, 60, 100]);
+  options.peers = random.range(2, 4);
+  options.seconds = random.range(15, 60);
+  options.payload = random.pick([16, 60, 200]);
+  options.tinyPeers = random.pick([0, 30, 60, 60]);
+  options.largePeers = random.pick([0, 0, 30]);
+  options.acceptsByHand = random.pick([0, 50, 100]);
+  options.pauses = rate(80);
+  options.actsInside = rate(80);
+  options.otherServers = random.pick([0, 50, 80]);
+  options.dialFailures = rate(60);
+  options.stops = rate(60);
 }
 
 /** The same without a fault: nothing breaks, stalls or is late. */

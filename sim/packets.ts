@@ -109,3 +109,24 @@ export function travelling(properties: PublishProperties): string {
   for (const name in userProperties) parts.push(`${name}=${JSON.stringify(userProperties[name])}`);
   return parts.filter((part) => part !== "").join(" ");
 }
+
+/** Properties of a PUBLISH as they go on the wire, without their length. */
+export function propertyBytes(properties: PublishProperties): Uint8Array {
+  const packet: Packet = { cmd: "publish", topic: "t", payload: Buffer.alloc(0), qos: 0, retain: false, dup: false };
+  const bytes = encode({ ...packet, properties } as Packet, 5);
+  return bytes.subarray(afterVariable(bytes, afterVariable(bytes, 1) + 3));
+}
+
+/** The same the other way round. */
+export function parseProperties(bytes: Uint8Array): PublishProperties {
+  const { length } = bytes;
+  const lengths = variable(length);
+  const head = [0x30, ...variable(3 + lengths.length + length), 0, 1, 0x74, ...lengths];
+  const reader = new PacketReader(5);
+  reader.push(Buffer.concat([Buffer.from(head), bytes]));
+  return (reader.next()!.packet as PublishPacket).properties;
+}
+
+function variable(value: number): number[] {
+  return value < 128 ? [value] : [128 | (value & 127), ...variable(value >> 7)];
+}

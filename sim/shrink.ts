@@ -33,6 +33,14 @@ const FAULTS = [
   "retained",
   "persistent",
   "stepsPerTick",
+  "tinyPeers",
+  "largePeers",
+  "acceptsByHand",
+  "pauses",
+  "actsInside",
+  "otherServers",
+  "dialFailures",
+  "stops",
 ] as const;
 
 export function shrink(failed: Result, run: RunOptions, say: (line: string) => void): Result {
@@ -53,6 +61,8 @@ export function shrink(failed: Result, run: RunOptions, say: (line: string) => v
       attempt({ seconds }, `${seconds} s`);
     }
     while (best.options.clients > 1 && attempt({ clients: best.options.clients - 1 }, "one client less"));
+    while (best.options.peers > 1 && attempt({ peers: best.options.peers - 1 }, "one peer less"));
+    if (best.options.peers > 0 && best.options.clients === 1) attempt({ clients: 0 }, "only peers");
     for (const fault of FAULTS) if (best.options[fault] > 0) attempt({ [fault]: 0 }, `no ${fault}`);
     if (best === before) break;
   }

@@ -1,17 +1,20 @@
 // One run: a world made from a seed, a broker in it, two phases. In the first there are faults; then all heal, and what
 // was promised must arrive within a bound. At the end, with everybody gone, every pool must be whole.
 
+import type { Client as OwnClient } from "../src/client/client";
 import type { Event } from "../src/events";
 import { Broker, type PoolReport } from "../src/index";
-import { Client, type Surroundings } from "./client";
+import { Client, piecesOf, type Surroundings } from "./client";
 import { VirtualClock } from "./clock";
 import { homeClients } from "./home";
 import { eventNames, eventText } from "./names";
 import { Network } from "./network";
 import { limitsOf, type Options } from "./options";
-import { Violation } from "./oracle/model";
+import { type Message, Violation } from "./oracle/model";
 import { type Observer, Oracle } from "./oracle/oracle";
-import type { PublishPacket } from "./packets";
+import { encode, type PublishPacket } from "./packets";
+import { Peer, type PeerSurroundings } from "./peer";
+import { drawStyle } from "./peer-style";
 import { drawPersonality, healed, type Personality, PLAIN } from "./personality";
 import { Random } from "./random";
 import { Recorder, type Timeline } from "./timeline";
@@ -27,8 +30,8 @@ export interface RunOptions {
   /** Lines of the trace that a failure shows. */
   traceLines?: number;
   print?: (line: string) => void;
-  /** Looks at the broker's memory; throws. */
-  audit?: (broker: Broker) => void;
+  /** Looks at the memory of the broker, and of the clients that are ours; throws. */
+  audit?: (broker: Broker, clients: readonly OwnClient[]) => void;
   /** Every how many ticks; default 1. */
   auditEvery?: number;
 }
@@ -47,6 +50,8 @@ export interface Result {
   details: Record<string, number>;
   counters: Record<string, number>;
   pools: PoolReport[];
+  /** What happened to clients that are ours. */
+  peers: Record<string, number>;
   /** What there was when faults ended. */
   atHealing: { clients: number; subscriptions: number; retained: number; retainedBytes: number };
   timeline: Timeline;
@@ -62,22 +67,27 @@ export interface Failure {
 
 class AuditFailure extends Error {}
 
-export class Simulation implements Surroundings, Observer {
+export class Simulation implements Surroundings, PeerSurroundings, Observer {
   readonly broker: Broker;
   readonly clock: VirtualClock;
   readonly network: Network;
   readonly oracle: Oracle;
   readonly trace: Trace;
   readonly clients: Client[] = [];
+  readonly peers: Peer[] = [];
   readonly recorder: Recorder;
   readonly faults: Record<string, number> = {};
   readonly events: Record<string, number> = {};
   readonly details: Record<string, number> = {};
+  /** What clients that are ours have come to. */
+  readonly ways: Record<string, number> = {};
   #phase: "faults" | "healing" = "faults";
   readonly #free: FreePools = { blocks: 0, messages: 0, deliveries: 0 };
   readonly #random: Random;
   readonly #workload: Workload;
   readonly #initial: PoolReport[];
+  /** How often a payload was accepted, in runs with clients that are ours. */
+  readonly #routed = new Map<string, number>();
   #healedAt = 0;
   #atHealing: Result["atHealing"] = { clients: 0, subscriptions: 0, retained: 0, retainedBytes: 0 };
   #ticks = 0;
@@ -101,6 +111,7 @@ export class Simulation implements Surroundings, Observer {
     this.recorder = new Recorder(seed, options, this.broker);
     this.#workload = new Workload(options, limits, random.fork());
     this.clients.push(...this.#makeClients(random));
+    for (let i = 1; i <= options.peers; i++) this.peers.push(this.#makePeer(`p${i}`, random.fork()));
   }
 
   #makeClients(random: Random): Client[] {
@@ -119,6 +130,16 @@ export class Simulation implements Surroundings, Observer {
       clients.push(new Client(`long ${i}`, personality, this, own));
     }
     return clients;
+  }
+
+  #makePeer(name: string, own: Random): Peer {
+    const style = drawStyle(this.options, own, name, this.broker.limits);
+    return new Peer(name, style, this.options, this, own, this.#workload);
+  }
+
+  /** Model clients, and clients that are ours. */
+  get #devices(): readonly (Client | Peer)[] {
+    return this.peers.length === 0 ? this.clients : [...this.clients, ...this.peers];
   }
 
   /** Runs to the end. Never throws. */
@@ -145,11 +166,12 @@ export class Simulation implements Surroundings, Observer {
       details: this.details,
       counters,
       pools: this.broker.pools(),
+      peers: this.ways,
       atHealing: this.#atHealing,
       timeline: this.recorder.timeline(
         this.clock.milliseconds,
         this.#healedAt || this.clock.milliseconds,
-        this.clients,
+        this.#devices,
       ),
       failure,
     };
@@ -174,7 +196,7 @@ export class Simulation implements Surroundings, Observer {
     const { sessions, retained } = this.oracle.model;
     const messages = [...retained.values()];
     this.#atHealing = {
-      clients: this.clients.filter(({ isConnected }) => isConnected).length,
+      clients: this.#devices.filter(({ isConnected }) => isConnected).length,
       subscriptions: [...sessions.values()].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
       retained: messages.length,
       retainedBytes: messages.reduce((sum, { payload }) => sum + payload.length, 0),
@@ -182,7 +204,7 @@ export class Simulation implements Surroundings, Observer {
     this.#phase = "healing";
     this.#healedAt = this.clock.milliseconds;
     this.network.heal();
-    for (const client of this.clients) client.heal();
+    for (const device of this.#devices) device.heal();
     const end = this.#healedAt + DRAIN;
     while (!this.#isDrained()) {
       this.#tick();
@@ -192,12 +214,13 @@ export class Simulation implements Surroundings, Observer {
   }
 
   #isDrained(): boolean {
-    return this.clients.every(({ isDone }) => isDone) && this.network.openCount + this.network.waitingCount === 0;
+    return this.#devices.every(({ isDone }) => isDone) && this.network.openCount + this.network.waitingCount === 0;
   }
 
   #unfinished(): string {
-    const left = this.clients.find(({ isDone }) => !isDone);
+    const left = this.#devices.find(({ isDone }) => !isDone);
     if (left === undefined) return `${this.network.openCount} connections are open`;
+    if (left instanceof Peer) return `${left.name}: ${left.left() || "it does not go"}`;
     const why =
       this.leftFor(left.id) || (left.isConnected ? "its own messages are not acknowledged" : "it can't connect");
     return `${left.name}: ${why}`;
@@ -260,7 +283,7 @@ export class Simulation implements Surroundings, Observer {
     oracle.tick(clock.elapsed);
     const now = clock.milliseconds;
     network.tick(now);
-    for (const client of this.clients) client.tick(now);
+    for (const device of this.#devices) device.tick(now);
     const most = this.#phase === "faults" && options.stepsPerTick > 0 ? options.stepsPerTick : MOST_STEPS;
     for (let steps = 1; ; steps++) {
       const more = broker.step();
@@ -274,7 +297,10 @@ export class Simulation implements Surroundings, Observer {
     const { audit, auditEvery = 1 } = this.run;
     if (audit === undefined || ++this.#ticks % auditEvery !== 0) return;
     try {
-      audit(broker);
+      audit(
+        broker,
+        this.peers.map(({ core }) => core),
+      );
     } catch (error) {
       throw Object.assign(new AuditFailure((error as Error).message), { stack: (error as Error).stack });
     }
@@ -288,7 +314,7 @@ export class Simulation implements Surroundings, Observer {
       clock.stepBack(random.skewed(10_000));
       this.fault("clock back", "");
     }
-    for (const client of this.clients) {
+    for (const client of this.#devices) {
       if (client.stream === undefined) continue;
       if (random.chance(options.resets * perTick, 1_000_000)) client.drop("reset");
       else if (random.chance(options.ends * perTick, 1_000_000)) client.drop("end");
@@ -300,7 +326,11 @@ export class Simulation implements Surroundings, Observer {
   }
 
   /** A session's Packet Identifiers come round again: as if tens of thousands of messages had been sent and finished. */
-  #age(client: Client): void {
+  #age(client: Client | Peer): void {
+    if (client instanceof Peer && this.#random.chance(1, 2)) {
+      if (client.age()) this.fault("aging", client.name);
+      return;
+    }
     const session = this.oracle.model.sessions.get(client.id);
     if (session === undefined || session.flights.length === 0) return;
     const { packetId } = this.#random.pick(session.flights);
@@ -312,8 +342,8 @@ export class Simulation implements Surroundings, Observer {
 
   // Surroundings
 
-  connect(version: number): ReturnType<Network["connect"]> {
-    return this.network.connect(version);
+  connect(version: number, least = 0): ReturnType<Network["connect"]> {
+    return this.network.connect(version, least);
   }
 
   reset(stream: Parameters<Network["reset"]>[0]): void {
@@ -356,6 +386,38 @@ export class Simulation implements Surroundings, Observer {
     return this.oracle.model.sessions.has(id);
   }
 
+  idOf({ connection }: Parameters<Network["reset"]>[0]): string {
+    return this.oracle.model.connections.get(connection)?.session?.id ?? "";
+  }
+
+  filtersOf(id: string): string[] {
+    return [...(this.oracle.model.sessions.get(id)?.subscriptions.keys() ?? [])];
+  }
+
+  reached(name: string, what: string): void {
+    this.ways[what] = (this.ways[what] ?? 0) + 1;
+    if (!what.startsWith("not accepted")) this.#trace(0, name, what, 0);
+  }
+
+  routedOf(payload: Buffer): number {
+    return this.#routed.get(payload.toString("latin1")) ?? 0;
+  }
+
+  takeOver(clientId: string): void {
+    const stream = this.connect(4);
+    const packet = {
+      cmd: "connect",
+      clientId,
+      clean: true,
+      protocolVersion: 4,
+      protocolId: "MQTT",
+      keepalive: 0,
+    } as const;
+    const bytes = encode(packet, 4);
+    stream.write(bytes, piecesOf(packet, bytes.length));
+    stream.isEnding = true;
+  }
+
   fault(kind: string, client: string): void {
     if (this.#phase !== "faults") return;
     this.faults[kind] = (this.faults[kind] ?? 0) + 1;
@@ -382,8 +444,11 @@ export class Simulation implements Surroundings, Observer {
     this.recorder.delivered(latency);
   }
 
-  accepted(): void {
+  accepted({ payload }: Message): void {
     this.recorder.accepted();
+    if (this.peers.length === 0) return;
+    const text = payload.toString("latin1");
+    this.#routed.set(text, this.routedOf(payload) + 1);
   }
 
   #trace(connection: number, direction: string, text: string, id: number): void {

@@ -144,6 +144,8 @@ export class Stream {
   /** Bytes that the broker has taken, in all; and those written for it. */
   consumed = 0;
   written = 0;
+  /** Where the last packet ends that was written as a whole. */
+  framed = 0;
   readonly pieces: Piece[] = [];
   /** Packets that the broker sent, and where they end. */
   readonly packets: { end: number; packet: Packet }[] = [];
@@ -156,8 +158,9 @@ export class Stream {
     options: StreamOptions,
     random: Random,
     readonly version: number,
+    windowUp = options.windowUp,
   ) {
-    this.up = new Way(options, options.windowUp, random);
+    this.up = new Way(options, windowUp, random);
     this.down = new Way(options, options.windowDown, random);
   }
 
@@ -167,7 +170,28 @@ export class Stream {
     for (const piece of pieces)
       this.pieces.push({ ...piece, start: piece.start + this.written, end: piece.end + this.written });
     this.written += bytes.length;
+    if (pieces.length > 0) this.framed = this.written;
     this.up.write(bytes);
+  }
+
+  /** Bytes as they come; when they complete a packet, `frame` tells. */
+  writeBytes(bytes: Uint8Array): void {
+    if (this.isEnding || this.isBroken) return;
+    this.written += bytes.length;
+    this.up.write(bytes);
+  }
+
+  /** What was written since the last packet begins with a packet of `size` bytes; `pieces` say where in it what ends. */
+  frame(size: number, pieces: readonly Piece[]): void {
+    if (this.isEnding || this.isBroken) return;
+    for (const piece of pieces)
+      this.pieces.push({ ...piece, start: piece.start + this.framed, end: piece.end + this.framed });
+    this.framed += size;
+  }
+
+  /** Where the packet begins that the broker works on, or will. */
+  get begins(): number {
+    return this.pieces.length > 0 ? this.pieces[0].start : this.framed;
   }
 
   /** The client reads up to `most` bytes: the packets that are complete now. */
@@ -175,6 +199,18 @@ export class Stream {
     const count = Math.min(most, this.down.arrived.length);
     this.down.arrived.drop(count);
     this.read += count;
+    return this.#complete();
+  }
+
+  /** The client reads up to `most` bytes as they are; returns how many. */
+  takeInto(target: Uint8Array, at: number, most: number): number {
+    const count = this.down.arrived.takeInto(target, at, most);
+    this.read += count;
+    this.#complete();
+    return count;
+  }
+
+  #complete(): Packet[] {
     const found: Packet[] = [];
     while (this.packets.length > 0 && this.packets[0].end <= this.read) found.push(this.packets.shift()!.packet);
     return found;

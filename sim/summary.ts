@@ -13,6 +13,8 @@ export class Summary {
   readonly events: Record<string, number> = {};
   /** Of the events those that say which limit was reached, why something was dropped or held. */
   readonly details: Record<string, number> = {};
+  /** What happened to clients that are ours. */
+  readonly peers: Record<string, number> = {};
   /** The largest share of each pool that was ever taken, percent. */
   readonly fullest: Record<string, number> = {};
   readonly #total: number;
@@ -31,6 +33,7 @@ export class Summary {
     this.milliseconds += result.milliseconds;
     this.packets += result.packetsIn + result.packetsOut;
     count(this.faults, result.faults);
+    count(this.peers, result.peers);
     for (const { name, capacity, lowestFree } of result.pools) {
       const share = Math.round((100 * (capacity - lowestFree)) / capacity);
       this.fullest[name] = Math.max(this.fullest[name] ?? 0, share);
@@ -59,6 +62,7 @@ export class Summary {
       `faults: ${list(this.faults)}`,
       `events: ${Object.keys(this.events).length} of ${eventNames.length - 1}: ${list(this.events)}`,
       `refused, dropped, held: ${list(this.details)}`,
+      ...(Object.keys(this.peers).length > 0 ? [`own clients: ${list(this.peers)}`] : []),
       `pools at their fullest, percent: ${list(this.fullest)}`,
     ].join("\n");
   }

@@ -2,7 +2,6 @@
 
 import { Event } from "../src/events";
 import type { Broker } from "../src/index";
-import type { Client } from "./client";
 import type { Options } from "./options";
 
 export interface Timeline {
@@ -33,6 +32,15 @@ export interface Sample {
   refused: number;
   dropped: number;
   held: number;
+}
+
+/** Whose time on the network is drawn. */
+export interface Device {
+  readonly name: string;
+  readonly traits: readonly string[];
+  readonly version: number;
+  readonly spans: readonly (readonly [from: number, to: number])[];
+  readonly isConnected: boolean;
 }
 
 const MOST_SAMPLES = 600;
@@ -126,7 +134,7 @@ export class Recorder {
     this.#refused = this.#dropped = this.#held = 0;
   }
 
-  timeline(milliseconds: number, healedAt: number, clients: readonly Client[]): Timeline {
+  timeline(milliseconds: number, healedAt: number, clients: readonly Device[]): Timeline {
     const { world, limits } = this.#options;
     const counters = this.#broker.counters();
     return {
@@ -138,9 +146,9 @@ export class Recorder {
       healedAt,
       samples: this.#samples,
       faults: this.#faults,
-      clients: clients.map(({ name, personality, version, spans, isConnected }) => ({
+      clients: clients.map(({ name, traits, version, spans, isConnected }) => ({
         name,
-        personality: personality.traits.join(", ") || "clean",
+        personality: traits.join(", ") || "clean",
         version,
         connected: spans.map(([from, to], i) => [from, isConnected && i === spans.length - 1 ? milliseconds : to]),
       })),

@@ -1,10 +1,12 @@
 // What clients talk about: a small space of topics, so that filters overlap and retained messages meet; payloads that
 // tell every message from every other.
 
+import type { ClientLimits } from "../src/client/limits";
 import type { Limits } from "../src/index";
 import type { Client } from "./client";
 import type { Options } from "./options";
-import { encode, type PublishPacket, type PublishProperties } from "./packets";
+import type { Said } from "./oracle/peer-model";
+import { encode, type PublishPacket, type PublishProperties, propertyBytes } from "./packets";
 import type { Subscription } from "./personality";
 import type { Random } from "./random";
 
@@ -46,6 +48,35 @@ export class Workload {
       retain,
       dup: false,
       properties: version === 5 ? this.#properties() : undefined,
+    };
+  }
+
+  /** Mostly an ordinary one; some are none, some are too much for who has little memory. */
+  #topicOf(kind: number): string {
+    const random = this.#random;
+    if (kind === 0) return random.pick(["", "a/#", "+", "a\0b", "b".repeat(100)]);
+    return kind > 3 ? this.topic() : random.pick(["a/b/c/a/b/c", "temperature/living room, upstairs/temperature/ä"]);
+  }
+
+  /** What the application of a client of ours publishes; some of it can't be accepted. */
+  said(version: number, { payloadBytes }: ClientLimits): Said {
+    const random = this.#random;
+    const { expiring, oversized, payload: usual, retained } = this.#options;
+    const { messageBytes, packetBytes } = this.#limits;
+    const large = random.pick([payloadBytes, payloadBytes >> 1, messageBytes + 1]);
+    const isLarge = random.chance(oversized, 100) && large < packetBytes - 300;
+    const retain = random.chance(retained, 100);
+    const isEmpty = random.chance(1, retain ? 4 : 40);
+    const { messageExpiryInterval: _, ...properties } = this.#properties() ?? {};
+    const hasProperties = version === 5 || random.chance(1, 4);
+    return {
+      topic: this.#topicOf(random.below(40)),
+      payload: isEmpty ? Buffer.alloc(0) : this.payload(isLarge ? large : random.skewed(usual)),
+      qos: random.pick([0, 0, 1, 1, 1, 2, 2]),
+      retain,
+      expiry: random.chance(expiring, 100) ? random.pick([0, 1, 2, 5, 30]) : -1,
+      properties: hasProperties ? properties : undefined,
+      propertyBytes: hasProperties ? propertyBytes(properties) : new Uint8Array(0),
     };
   }
 

@@ -49,9 +49,7 @@ export class ClientStream implements Transport, Dialer {
     const isOld = (): boolean => serial !== this.#serial;
     const end = (): void => {
       if (isOld()) return;
-      this.#socket = undefined;
-      this.#writable = 0;
-      this.#readable = 0;
+      this.close(); // the SDK's socket is not closed by its error
       this.#client?.closed();
       this.#wake();
     };
@@ -92,10 +90,11 @@ export class ClientStream implements Transport, Dialer {
     const count = max < this.#readable ? max : this.#readable;
     if (count === 0 || this.#socket === undefined) return 0;
     const bounce = this.#incomingBounce;
-    bounce.length = count;
+    bounce.shorten(count);
     this.#readable -= count;
     this.#socket.read(bounce.view);
     this.#memory.set(bounce.view, this.#input);
+    bounce.restore();
     return count;
   }
 
@@ -111,10 +110,14 @@ export class ClientStream implements Transport, Dialer {
   send(_connection: number, count: number): void {
     if (this.#socket === undefined) return;
     const bounce = this.#outgoingBounce;
-    bounce.length = this.#outgoing.length;
     bounce.view.set(this.#outgoing); // all of it costs less than a view of the part
-    bounce.length = count;
-    this.#writable = this.#socket.write(bounce.view) ?? 0;
+    bounce.shorten(count);
+    try {
+      this.#writable = this.#socket.write(bounce.view) ?? 0;
+    } catch {
+      this.#writable = 0; // an error that is told when all was read
+    }
+    bounce.restore();
   }
 
   close(): void {

@@ -16,7 +16,9 @@ export interface TcpSocket {
   /** Takes all of the view, and returns how many bytes can be written now; undefined after an error. @throws beyond that. */
   write(view: Uint8Array): number | undefined;
   close(): void;
-  /** Not after an error. */
+  /** What the constructor was given. */
+  readonly target?: unknown;
+  /** Not after an error, also one that was not told yet. */
   readonly remoteAddress?: string | undefined;
 }
 
@@ -24,13 +26,17 @@ export interface TcpSocket {
 export type TcpConstructor = new (options: TcpCallbacks & Record<string, unknown>) => TcpSocket;
 
 export interface ListenerSocket {
-  /** A connection that waits, to be given to a socket's constructor as `from`; undefined when none does. */
+  /** A connection that waits, to be given to a socket's constructor as `from`. Not when none does: Moddable's leaks then. */
   read(): TcpSocket | undefined;
   close(): void;
 }
 
 /** `embedded:io/socket/listener`. */
-export type ListenerConstructor = new (options: { port: number; onReadable?: () => void }) => ListenerSocket;
+export type ListenerConstructor = new (options: {
+  port: number;
+  /** So many connections wait. */
+  onReadable?: (count: number) => void;
+}) => ListenerSocket;
 
 export interface DnsResolver {
   resolve(request: {

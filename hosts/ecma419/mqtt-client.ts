@@ -10,6 +10,7 @@ import { Version } from "../../src/mqtt/constants";
 import { ClientStream } from "./client-stream";
 import { Filters } from "./filters";
 import type { DnsConstructor, TcpCallbacks, TcpConstructor, TimeModule, TimerModule } from "./io";
+import { Pacer } from "./pacer";
 import { bytesOf, type Data, textOf } from "./text";
 
 /** How often the core looks at the clock, ms. */
@@ -122,9 +123,7 @@ export class MQTTClient {
   readonly #core: Client;
   readonly #stream: ClientStream;
   readonly #filters: Filters;
-  readonly #timers: TimerModule;
-  /** Undefined while the constructor is at work. */
-  #timer: unknown;
+  readonly #pacer: Pacer;
   #isRunning = false;
   #isClosed = false;
   /** By row of the outbox: the application's number, and the QoS. */
@@ -150,7 +149,7 @@ export class MQTTClient {
     if (options.dns === undefined && !isAddress(options.host)) throw new TypeError("dns required");
     this.target = target;
     this.#options = { ...options };
-    this.#timers = modules.Timer;
+    this.#pacer = new Pacer(modules.Timer, TICK, () => this.#run());
     this.#stream = new ClientStream(
       (callbacks, failed) => this.#open(callbacks, failed),
       () => this.#run(),
@@ -167,7 +166,7 @@ export class MQTTClient {
     this.#qos = new Uint8Array(limits.messages + 1);
     this.#stream.serve(this.#core);
     this.#core.start(coreOptions(options));
-    this.#timer = modules.Timer.repeat(() => this.#run(), TICK);
+    this.#pacer.start();
   }
 
   get format(): string {
@@ -182,7 +181,7 @@ export class MQTTClient {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#timers.clear(this.#timer);
+    this.#pacer.stop();
     this.#core.abandon();
   }
 
@@ -302,7 +301,7 @@ export class MQTTClient {
 
   /** The core works now, unless it is at work. */
   #run(): void {
-    if (this.#isRunning || this.#isClosed || this.#timer === undefined) return;
+    if (this.#isRunning || this.#isClosed || !this.#pacer.isRunning) return;
     this.#isRunning = true;
     let steps = 0;
     while (!this.#isClosed && this.#core.step() && ++steps < MOST_STEPS);
@@ -312,7 +311,7 @@ export class MQTTClient {
 
   /** The core works after what runs now. */
   #soon(): void {
-    if (!this.#isClosed && !this.#isRunning && this.#timer !== undefined) this.#timers.schedule(this.#timer, 0, TICK);
+    if (!this.#isRunning) this.#pacer.soon();
   }
 
   #control(message: ControlMessage): void {

@@ -2,20 +2,33 @@
 //
 // Problem: callbacks may come in the middle of anything, an error is held back while bytes are unread, each write posts to
 // a queue of few places, and nothing may be allocated per packet.
-// Form: sockets have numbers; callbacks, shared by all, only note what happened, so that they can't throw; one timer runs
-// the broker, one step a turn, and what it writes waits in the queue until the turn is over. A connection that the broker
-// closed stays open for a while, its input discarded: else the last packet could be destroyed by a reset.
-// Cost: a socket object per connection, as the SDK makes it; two resizable buffers for all.
+// Form: sockets have places; callbacks, shared by all, only note what happened, so that they can't throw; one timer runs
+// the broker, one step a turn. A connection that the broker closed stays open for a while, its input discarded: else the
+// last packet could be destroyed by a reset.
+// Cost: a socket object per connection, as the SDK makes it, and nothing else; two resizable buffers for all.
+// Rejected: a bound on what is written in one turn instead of one on the sockets. lwIP fills the queue by itself when
+// enough sockets hear something, and then the next write waits for lwIP, which waits for the queue: for ever.
 
 import type { Broker } from "../../src/broker/broker";
 import type { Transport } from "../../src/ports";
 import { Bounce } from "./bounce";
 import type { ListenerConstructor, ListenerSocket, TcpConstructor, TcpSocket, TimeModule, TimerModule } from "./io";
+import { Pacer } from "./pacer";
+import { QueueLedger } from "./queue-ledger";
 
 /** How often the broker looks at the clock, ms. */
 const TICK = 100;
 /** Bytes discarded at once from a connection that is over. */
 const DISCARD_BYTES = 512;
+/**
+ * Writes to one connection that the peer has not acknowledged, at most. What fills the least send buffer of an ESP32 takes
+ * 4 of lwIP's buffers, and each write may begin one more; a connection has 16 (TCP_SND_QUEUELEN), and the next would be
+ * its end.
+ */
+const MOST_WRITES = 7;
+/** Steps of the broker in `stop`, for each connection. */
+const STEPS_TO_STOP = 2;
+const FORMAT = "buffer";
 
 export interface TransportOptions {
   TCP: TcpConstructor;
@@ -24,8 +37,14 @@ export interface TransportOptions {
   Time: TimeModule;
   /** Numbers for the broker: `Limits.connections`. */
   connections: number;
-  /** Sockets that may be open, those that are over and not closed yet included; at least `connections`. */
+  /** Sockets that may be open, those that are over and not closed yet included; at least `connections`, at most 255. */
   sockets: number;
+  /**
+   * Messages that the queue of the XS task holds: `defines.task.queueLength` of the manifest; at least `sockets` + 6. Each
+   * socket may have one there, also one just closed; the rest is for the listener, promises and the network interface.
+   * Left out where there is no such queue, as on Linux.
+   */
+  queueLength?: number;
   /** Hears of a connection that there was no place for. Must not throw. */
   onRefused?: () => void;
 }
@@ -38,6 +57,12 @@ const enum State {
   Closing = 2,
 }
 
+/** What a socket is made of; one object for all, so that a connection costs no more than it must. */
+interface SocketOptions extends Record<string, unknown> {
+  from: TcpSocket | undefined;
+  target: number;
+}
+
 export class SocketTransport implements Transport {
   readonly readAhead = false;
   /** Connections for which there was no place. */
@@ -47,11 +72,20 @@ export class SocketTransport implements Transport {
   /** Sockets open, those that are over and not closed yet included. */
   openCount = 0;
   readonly #options: TransportOptions;
+  readonly #socketOptions: SocketOptions;
+  readonly #queue: QueueLedger;
   /** By place: the socket, what is known of it, and the broker's number for it. */
   readonly #sockets: (TcpSocket | undefined)[];
+  readonly #addresses: (string | undefined)[];
   readonly #states: Uint8Array;
   readonly #readable: Int32Array;
   readonly #writable: Int32Array;
+  /** The most that was ever writable: all that was written is acknowledged. */
+  readonly #mostWritable: Int32Array;
+  /** Writes since then. */
+  readonly #writes: Uint8Array;
+  /** The broker was told of less room than its output has. */
+  readonly #isShort: Uint8Array;
   readonly #connections: Uint8Array;
   readonly #isOver: Uint8Array;
   readonly #closeAt: Uint32Array;
@@ -66,58 +100,97 @@ export class SocketTransport implements Transport {
   readonly #discarded = new Bounce(DISCARD_BYTES);
   #listener: ListenerSocket | undefined;
   #broker: Broker | undefined;
-  #timer: unknown;
-  #isSoon = false;
+  readonly #pacer: Pacer;
 
+  /** @throws RangeError when the numbers don't go together. */
   constructor(options: TransportOptions) {
-    const { connections, sockets } = options;
+    const { connections, sockets, queueLength } = options;
     if (!(connections > 0 && connections <= sockets && sockets < 256)) {
       throw new RangeError("sockets: at least the connections, at most 255");
     }
+    this.#queue = new QueueLedger(sockets, queueLength);
     this.#options = options;
+    this.#pacer = new Pacer(options.Timer, TICK, () => this.#turn());
+    this.#socketOptions = this.#makeSocketOptions();
     this.#sockets = new Array(sockets + 1).fill(undefined);
+    this.#addresses = new Array(sockets + 1).fill(undefined);
     this.#states = new Uint8Array(sockets + 1);
     this.#readable = new Int32Array(sockets + 1);
     this.#writable = new Int32Array(sockets + 1);
+    this.#mostWritable = new Int32Array(sockets + 1);
+    this.#writes = new Uint8Array(sockets + 1);
+    this.#isShort = new Uint8Array(sockets + 1);
     this.#connections = new Uint8Array(sockets + 1);
     this.#isOver = new Uint8Array(sockets + 1);
     this.#closeAt = new Uint32Array(sockets + 1);
     this.#places = new Uint8Array(connections + 1);
   }
 
-  /** Listens, and runs the broker from now on. @throws what the Listener throws when the port can't be opened. */
-  start(broker: Broker, port: number): void {
-    const { Listener, Timer } = this.#options;
-    this.#broker = broker;
-    this.#timer = Timer.repeat(() => this.#turn(), TICK);
-    this.#listener = new Listener({ port, onReadable: () => this.#accept() });
+  /** The callbacks find their place in the socket's `target`; one that is not there any more is nobody's. */
+  #makeSocketOptions(): SocketOptions {
+    const self = this;
+    return {
+      from: undefined,
+      target: 0,
+      format: FORMAT,
+      nodelay: true,
+      onReadable(this: TcpSocket, count: number) {
+        const place = this.target as number;
+        if (self.#sockets[place] === this) self.#onReadable(place, count);
+      },
+      onWritable(this: TcpSocket, count: number) {
+        const place = this.target as number;
+        if (self.#sockets[place] === this) self.#onWritable(place, count);
+      },
+      onError(this: TcpSocket) {
+        const place = this.target as number;
+        if (self.#sockets[place] === this) self.#onError(place);
+      },
+    };
   }
 
-  /** Listens no more, and closes everything at once. */
+  /** Listens, and runs the broker from now on. @throws what the Listener throws when the port can't be opened. */
+  start(broker: Broker, port: number): void {
+    const { Listener } = this.#options;
+    this.#listener = new Listener({ port, onReadable: (count) => this.#accept(count) });
+    this.#broker = broker;
+    this.#pacer.start();
+    this.wake();
+  }
+
+  /**
+   * Listens no more, and breaks all connections at once, as a network that is gone would: `Broker.stop` before it, and
+   * `discardMilliseconds`, if clients are to be told. What the broker holds of them ends here or after `start`.
+   */
   stop(): void {
-    this.#options.Timer.clear(this.#timer);
-    this.#timer = undefined;
+    const broker = this.#broker;
+    this.#pacer.stop();
     this.#listener?.close();
     this.#listener = undefined;
     for (let place = 1; place < this.#sockets.length; place++) {
-      if (this.#states[place] !== State.Free) this.#free(place);
+      if (this.#states[place] === State.Closing) this.#free(place);
+      if (this.#states[place] !== State.Open) continue;
+      this.#closeSocket(place);
+      this.#onError(place);
     }
+    let steps = STEPS_TO_STOP * this.#places.length;
+    while (broker !== undefined && steps-- > 0 && broker.step());
   }
 
   /** The broker has something to do: it runs when what runs now is over. */
   wake(): void {
-    if (this.#isSoon || this.#timer === undefined) return;
-    this.#isSoon = true;
-    this.#options.Timer.schedule(this.#timer, 0, TICK);
+    this.#pacer.soon();
   }
 
   // The host's side
 
   /** Takes all that wait, now: the end of one that is not taken would never be told. */
-  #accept(): void {
-    for (let from = this.#listener?.read(); from !== undefined; from = this.#listener?.read()) {
+  #accept(count: number): void {
+    for (let left = count; left > 0; left--) {
+      const from = this.#listener?.read();
+      if (from === undefined) return;
       const connection = this.#freeConnection();
-      const place = connection === 0 ? 0 : this.#freePlace();
+      const place = connection === 0 || !this.#queue.hasRoom(this.openCount) ? 0 : this.#freePlace();
       if (place !== 0 && this.#open(place, connection, from)) continue;
       if (place === 0) {
         this.refusedCount++;
@@ -130,21 +203,23 @@ export class SocketTransport implements Transport {
   /** False when there is no connection behind the socket: it was reset already, or lwIP had none free for it. */
   #open(place: number, connection: number, from: TcpSocket): boolean {
     const { TCP } = this.#options;
+    const options = this.#socketOptions;
     this.#readable[place] = 0;
     this.#writable[place] = 0;
+    this.#mostWritable[place] = 0;
+    this.#writes[place] = 0;
+    this.#isShort[place] = 0;
     this.#isOver[place] = 0;
+    options.from = from;
+    options.target = place;
     try {
-      this.#sockets[place] = new TCP({
-        from,
-        format: "buffer",
-        nodelay: true,
-        onReadable: (count) => this.#onReadable(place, count),
-        onWritable: (count) => this.#onWritable(place, count),
-        onError: () => this.#onError(place),
-      });
+      this.#sockets[place] = new TCP(options);
     } catch {
       return false;
+    } finally {
+      options.from = undefined;
     }
+    this.#addresses[place] = this.#sockets[place]?.remoteAddress;
     this.#states[place] = State.Open;
     this.#connections[place] = connection;
     this.#places[connection] = place;
@@ -172,9 +247,17 @@ export class SocketTransport implements Transport {
     this.wake();
   }
 
+  /** Most acknowledgements tell the broker nothing new: it hears of room only when it had too little. */
   #onWritable(place: number, count: number): void {
     this.#writable[place] = count;
-    if (this.#states[place] === State.Open) this.#broker?.ready(this.#connections[place]);
+    if (count >= this.#mostWritable[place]) {
+      this.#mostWritable[place] = count;
+      this.#writes[place] = 0;
+    }
+    if (this.#isShort[place] === 0 || this.#writes[place] >= MOST_WRITES) return;
+    this.#isShort[place] = 0;
+    if (this.#states[place] !== State.Open) return;
+    this.#broker?.ready(this.#connections[place]);
     this.wake();
   }
 
@@ -186,9 +269,9 @@ export class SocketTransport implements Transport {
   }
 
   #turn(): void {
-    this.#isSoon = false;
     if (this.#closingCount > 0) this.#discard();
     if (this.#broker?.step()) this.wake();
+    if (this.#queue.turn(this.openCount)) this.wake();
   }
 
   /** Reads and forgets what comes on connections that are over; closes those whose peer has ended, or whose time is. */
@@ -198,25 +281,31 @@ export class SocketTransport implements Transport {
       if (this.#states[place] !== State.Closing) continue;
       while (this.#readable[place] > 0) {
         const count = Math.min(this.#readable[place], DISCARD_BYTES);
-        this.#discarded.length = count;
+        this.#discarded.shorten(count);
         this.#readable[place] -= count;
         this.#sockets[place]?.read(this.#discarded.view);
+        this.#discarded.restore();
       }
-      if (this.#isOver[place] !== 0 || ((now - this.#closeAt[place]) | 0) >= 0) {
-        this.#closingCount--;
-        this.#free(place);
-      }
+      if (this.#isOver[place] !== 0 || ((now - this.#closeAt[place]) | 0) >= 0) this.#free(place);
     }
   }
 
+  /** Nobody needs the place any more: neither the broker nor the peer. */
   #free(place: number): void {
-    const socket = this.#sockets[place];
-    if (this.#states[place] === State.Open) this.#places[this.#connections[place]] = 0;
+    if (this.#states[place] === State.Closing) this.#closingCount--;
     this.#states[place] = State.Free;
+    this.#closeSocket(place);
+  }
+
+  #closeSocket(place: number): void {
+    const socket = this.#sockets[place];
+    if (socket === undefined) return;
     this.#sockets[place] = undefined;
+    this.#addresses[place] = undefined;
     this.#readable[place] = 0;
     this.openCount--;
-    socket?.close();
+    this.#queue.closed();
+    socket.close();
   }
 
   // The broker's side
@@ -235,10 +324,11 @@ export class SocketTransport implements Transport {
     const count = max < readable ? max : readable;
     if (count === 0) return 0;
     const bounce = this.#incomingBounce;
-    bounce.length = count;
+    bounce.shorten(count);
     this.#readable[place] = readable - count;
     this.#sockets[place]?.read(bounce.view);
     this.#memory.set(bounce.view, this.#input);
+    bounce.restore();
     return count;
   }
 
@@ -250,36 +340,41 @@ export class SocketTransport implements Transport {
     const place = this.#places[connection];
     const most = this.#outgoing.length;
     if (this.#isOver[place] !== 0) return most; // whatever is sent is nobody's
-    const writable = this.#writable[place];
-    return writable < most ? writable : most;
+    const writable = this.#writes[place] < MOST_WRITES ? this.#writable[place] : 0;
+    if (writable >= most) return most;
+    this.#isShort[place] = 1;
+    return writable;
   }
 
   send(connection: number, count: number): void {
     const place = this.#places[connection];
     if (this.#isOver[place] !== 0) return;
     const bounce = this.#outgoingBounce;
-    bounce.length = this.#outgoing.length;
     bounce.view.set(this.#outgoing); // all of it costs less than a view of the part
-    bounce.length = count;
-    this.#writable[place] = this.#sockets[place]?.write(bounce.view) ?? 0;
+    bounce.shorten(count);
+    this.#writes[place]++;
+    try {
+      this.#writable[place] = this.#sockets[place]?.write(bounce.view) ?? 0;
+    } catch {
+      // The SDK tells of an error when all was read, but throws for a write already before that.
+      this.#writable[place] = 0;
+      this.#isOver[place] = 1;
+    }
+    bounce.restore();
   }
 
   close(connection: number, discardMilliseconds: number): void {
     const place = this.#places[connection];
     this.#places[connection] = 0;
-    if (this.#isOver[place] !== 0 || discardMilliseconds === 0) {
-      this.#states[place] = State.Closing; // its number is free already
-      this.#free(place);
-      return;
-    }
+    if (this.#isOver[place] !== 0 || discardMilliseconds === 0) return this.#free(place);
     this.#states[place] = State.Closing;
     this.#closeAt[place] = (this.#options.Time.ticks + discardMilliseconds) >>> 0;
     this.#closingCount++;
+    this.wake(); // what waits already is not announced again
   }
 
-  /** The peer's address, for a log; read it when a connection was opened, not later. */
+  /** The peer's address, for a log, as it was when the connection was accepted: asking later may crash the SDK. */
   address(connection: number): string | undefined {
-    const place = this.#places[connection];
-    return this.#isOver[place] !== 0 ? undefined : this.#sockets[place]?.remoteAddress;
+    return this.#addresses[this.#places[connection]];
   }
 }

@@ -21,7 +21,7 @@ export interface Observer {
   event(code: Event, a: number, b: number): void;
   /** A message went out `latency` ms after it was accepted. */
   delivered(latency: number): void;
-  accepted(): void;
+  accepted(message: Message): void;
 }
 
 export class Oracle implements Tap {
@@ -273,7 +273,7 @@ export class Oracle implements Tap {
         return;
       }
     }
-    const begins = pieces.length > 0 ? pieces[0].start : connection.stream.written;
+    const { begins } = connection.stream;
     if (offset <= begins) connection.beganAt = -1;
     else if (connection.beganAt < 0) connection.beganAt = this.model.now;
   }
@@ -361,7 +361,7 @@ export class Oracle implements Tap {
       if (limit !== 0) return limit;
       this.#checkShortage(router.retainShortage);
       const { matched, dropped } = routed(this.model, routing, router.retainShortage === 0);
-      this.#observer.accepted();
+      this.#observer.accepted(routing.message);
       if (connection === undefined) return limit;
       connection.publish = lenient ? "lenient" : "accepted";
       connection.publishReceivers = matched;

@@ -16,13 +16,13 @@ import type { Transport } from "../ports";
 import type { Inbox } from "../session/inbox";
 import type { Messages } from "../session/messages";
 import { DeliveryFlag, type Outbox } from "../session/outbox";
-import { Delivery } from "../session/qos";
 import { SessionFlag, type Sessions } from "../session/sessions";
 import { CoreTime } from "../session/time";
 import { acceptFilter, acceptMessage, findFilter, MOST_BYTES, writeFilter } from "./accept";
 import type { ClientLimits } from "./limits";
 import { Message } from "./message";
 import { type ConnectOptions, ConnectWriter, checkOptions, OptionsError } from "./options";
+import { beginAnew, loseMessages } from "./outgoing";
 import { ClientCause, type ClientEvents, type ClientPorts, NotAccepted } from "./ports";
 import { hasRoom, receive } from "./receive";
 import { Sender } from "./send";
@@ -102,6 +102,7 @@ export class Client {
   #isClosed = false;
   #isFirst = true;
   #isOther = false; // what is kept belongs to the session of another Client Identifier
+  #isUnsure = false; // a CONNECT was not answered: the server may have begun another session for it
   #attempts = 0;
   #at = 0; // when the state began
   #wait = 0; // before the next attempt, ms
@@ -348,7 +349,7 @@ export class Client {
 
   /** CONNACK with Success has been read. */
   entered(): void {
-    const { inbox, outbox, response, subscriptions, sessions, tables } = this;
+    const { inbox, response, subscriptions, sessions, tables } = this;
     const { u8, u16, u32 } = this.layout;
     const { clientId } = tables;
     this.#enter(ClientState.Connected);
@@ -364,10 +365,13 @@ export class Client {
     tables.aliasesOut.clear(response.topicAliasMaximum);
     if (!response.sessionPresent || this.#isOther) {
       inbox.clear(ONE); // [MQTT-3.2.2-5], [MQTT-3.1.3-2]
-      this.#begin(outbox);
       subscriptions.forget();
       this.#isOther = false;
+      if (!beginAnew(this)) return;
+    } else if (this.#isUnsure) {
+      subscriptions.forget(); // the session that is present may not be the one that had them
     }
+    this.#isUnsure = false;
     this.events.connected(response.sessionPresent);
   }
 
@@ -387,7 +391,7 @@ export class Client {
     decoder.release(ONE);
     this.message.lose();
     this.sender.forget();
-    this.#lose();
+    loseMessages(this);
     outbox.disconnect(ONE);
     inbox.disconnect(ONE);
     this.subscriptions.disconnect();
@@ -396,6 +400,7 @@ export class Client {
     this.isPingOwed = false;
     this.transport.close(ONE, 0);
     if (before === ClientState.Connected) this.#attempts = 0;
+    if (before === ClientState.Connecting) this.#isUnsure = true;
     const { reconnectMilliseconds, reconnectMostMilliseconds } = this.limits;
     let wait = reconnectMilliseconds;
     for (let i = 0; i < this.#attempts && wait < reconnectMostMilliseconds; i++) wait *= 2;
@@ -433,59 +438,17 @@ export class Client {
     }
   }
 
-  /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for the answer. */
+  /** PINGREQ after three quarters of the Keep Alive without a word of ours or theirs; as long again for any answer. */
   #checkKeepAlive(now: number): void {
     const patience = this.keepAlive * 750;
-    const isQuiet = ((now - this.sentAt) | 0) >= patience;
     // What we do not read can't be missed; the server still wants to hear of us [MQTT-3.1.2-20].
-    const isHeld = this.isPaused || this.waits !== Waits.Nothing;
-    if (isHeld) this.receivedAt = this.pingSentAt = now;
-    if (this.isPingOwed && !isHeld) {
-      if (((now - this.pingSentAt) | 0) >= patience) this.end(ClientCause.Silent);
-    } else if (isQuiet || ((now - this.receivedAt) | 0) >= patience) {
+    if (this.isPaused || this.waits !== Waits.Nothing) this.receivedAt = now;
+    const silence = (now - this.receivedAt) | 0;
+    // The answer may be behind much else that comes: then the server is there.
+    if (this.isPingOwed && silence >= patience && ((now - this.pingSentAt) | 0) >= patience) {
+      this.end(ClientCause.Silent);
+    } else if (((now - this.sentAt) | 0) >= patience || (silence >= patience && !this.isPingOwed)) {
       this.sender.ping();
     }
-  }
-
-  /** Messages that end with the connection: of QoS 0, and those of which only the application has the payload. */
-  #lose(): void {
-    const { outbox } = this;
-    let previous = NONE;
-    let row = outbox.first(ONE);
-    while (row !== NONE) {
-      const next = outbox.next(row);
-      const isGone = outbox.qos(row) === 0 || outbox.has(row, DeliveryFlag.Streamed);
-      if (isGone && outbox.message(row) !== NONE) {
-        outbox.remove(ONE, previous, row);
-        this.events.published(row, ClientCause.Lost);
-      } else {
-        previous = row;
-      }
-      row = next;
-    }
-  }
-
-  /** The server has forgotten the session: what was on its way begins anew, as if it had never been sent. */
-  #begin(outbox: Outbox): void {
-    const { sessions } = this;
-    const { u16, index } = this.layout;
-    let previous = NONE;
-    let row = outbox.first(ONE);
-    while (row !== NONE) {
-      const next = outbox.next(row);
-      if (outbox.state(row) === Delivery.PubrelOwed) {
-        outbox.remove(ONE, previous, row); // it had the message
-        this.events.published(row, ReasonCode.Success);
-      } else {
-        outbox.setState(row, Delivery.Queued);
-        outbox.setPacketId(row, 0);
-        outbox.clearFlag(row, DeliveryFlag.Begun);
-        previous = row;
-      }
-      row = next;
-    }
-    index[sessions.outSent + ONE] = NONE;
-    u16[sessions.inflight + ONE] = 0;
-    u16[sessions.relOwed + ONE] = 0;
   }
 }

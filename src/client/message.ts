@@ -59,6 +59,7 @@ export class Message {
     this.#isOpen = false;
     const { qos, packetId } = this;
     decoder.finish();
+    if (this.#isRepeated) inbox.repeat(ONE, packetId); // PUBREC again, but not before the server has sent all of it
     if (this.#isRepeated) return true;
     if (qos > 0) inbox.add(ONE, packetId, this.#receipt(qos), ReasonCode.Success);
     client.events.messageEnd();
@@ -85,7 +86,7 @@ export class Message {
     const { alias, body, flags } = decoder;
     if (decoder.topicLength === 0 && aliasesIn.lengthOf(alias) === 0) return this.#openUnknown();
     if ((flags & PublishFlag.QoS) === 4) {
-      this.#isRepeated = inbox.repeat(ONE, decoder.packetId); // [MQTT-4.3.3-10]
+      this.#isRepeated = inbox.knows(ONE, decoder.packetId); // [MQTT-4.3.3-10]
       if (!this.#isRepeated && !hasReceipt(client)) return false;
     } else {
       this.#isRepeated = false;

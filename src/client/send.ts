@@ -38,23 +38,26 @@ export class Sender {
 
   /** Sends the first `count` bytes of the output. */
   send(count: number): void {
-    const { time, transport } = this.#client;
-    transport.send(ONE, count);
-    this.#client.sentAt = time.now;
+    const client = this.#client;
+    client.transport.send(ONE, count);
+    client.sentAt = client.time.now;
+    // Nobody can answer a PINGREQ that is behind a large PUBLISH.
+    if (this.#isPingWanted) client.pingSentAt = client.sentAt;
   }
 
   /** PINGREQ goes out in this step; the server owes PINGRESP. */
   ping(): void {
     const client = this.#client;
     this.#isPingWanted = true;
+    if (!client.isPingOwed) client.pingSentAt = client.time.now;
     client.isPingOwed = true;
-    client.pingSentAt = client.time.now;
     client.ready();
   }
 
-  /** DISCONNECT, unless another packet is half sent. */
+  /** DISCONNECT, after what is gathered, unless another packet is half sent. */
   disconnect(reasonCode: ReasonCode): void {
     const { layout, sessions, tables, transport, version } = this.#client;
+    this.#flush();
     if (layout.index[sessions.sending + ONE] !== NONE || transport.writable(ONE) < ACK_BYTES) return;
     const code = version === Version.V5_0 ? reasonCode : ReasonCode.Success;
     this.send(writeDisconnect(layout.u8, tables.output, code) - tables.output);
@@ -67,6 +70,7 @@ export class Sender {
     if (sending !== NONE) outbox.setFlag(sending, DeliveryFlag.Begun);
     layout.index[sessions.sending + ONE] = NONE;
     this.#isPingWanted = false;
+    this.#writer.at = 0;
     this.#writer.alias = 0;
     this.#writer.omitsTopic = false;
     this.#endStream();
@@ -135,9 +139,17 @@ export class Sender {
     writer.at = tables.output;
     writer.end = tables.output + (writable < limits.outputBytes ? writable : limits.outputBytes);
     const isDone = this.#fill();
-    const count = writer.at - tables.output;
-    if (count > 0) this.send(count);
-    return !isDone && count > 0;
+    return this.#flush() && !isDone;
+  }
+
+  /** Sends what is gathered; the application may have stopped the client meanwhile. False when there is nothing. */
+  #flush(): boolean {
+    const writer = this.#writer;
+    const count = writer.at - this.#client.tables.output;
+    writer.at = 0;
+    if (count <= 0) return false;
+    this.send(count);
+    return true;
   }
 
   /** False when the room, or the turn, ran out. */
@@ -151,6 +163,7 @@ export class Sender {
       if (writer.end - writer.at < ACK_BYTES) return false;
       writer.at = writePing(layout.u8, writer.at, PacketType.PINGREQ);
       this.#isPingWanted = false;
+      this.#client.pingSentAt = this.#client.time.now;
     }
     return this.#filters() && this.#publishes();
   }

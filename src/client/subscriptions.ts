@@ -143,6 +143,11 @@ export class Subscriptions {
     this.setStage(row, this.stage(row) === Stage.Wanted ? Stage.Asked : Stage.Leaving);
   }
 
+  /** For audits: the first block of a Topic Filter. */
+  firstOf(row: number): number {
+    return this.#layout.index[this.#first + row];
+  }
+
   options(row: number): number {
     return this.#layout.u8[this.#options + row];
   }

@@ -62,6 +62,14 @@ export class Inbox {
     this.#appendOwed(session, row);
   }
 
+  /** Whether `packetId` is an unfinished Packet Identifier of QoS 2. */
+  knows(session: number, packetId: number): boolean {
+    return (
+      this.#find(this.#sessions.pendingFirst, session, packetId) !== NONE ||
+      this.#pubrecOwed(session, packetId) !== NONE
+    );
+  }
+
   /** PUBREC is owed again for an unfinished Packet Identifier. False when it is none [MQTT-4.3.3-10]. */
   repeat(session: number, packetId: number): boolean {
     return this.#owe(session, packetId, Receipt.PubrecOwed) || this.#pubrecOwed(session, packetId) !== NONE;

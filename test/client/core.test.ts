@@ -131,6 +131,21 @@ describe.each(levels)("version %i", (version) => {
     }
   });
 
+  test("asks for its subscriptions again when the server has begun another session and could not say so", () => {
+    const peer = start(keeping(version));
+    const { client, events, wire, settle, advance } = peer;
+    client.subscribe("a", 1);
+    settle();
+    cut(peer);
+    join(peer, version, "c").end(); // somebody else ends the session
+    wire.cutNext = 1; // and of the CONNACK that says so one byte comes
+    advance(20_000);
+    expect(events.said.filter((line) => line.startsWith("connected"))).toEqual(["connected false", "connected true"]);
+    client.publish("a", bytes("x"), 1, false);
+    settle();
+    expect(events.messages).toEqual(["a x q1"]);
+  });
+
   test("notices a server that says nothing any more", () => {
     const { events, wire, advance } = start({ version, clientId: "c", keepAlive: 10 });
     advance(60_000);

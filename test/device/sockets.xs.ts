@@ -44,11 +44,11 @@ function main(): void {
     if (peer.takeInto(answer) !== message.length) throw new Error("no answer");
   };
   trip();
+  const plants = host.args[0] === "plant";
   host.collect();
   const slots = host.slots();
   const chunks = host.chunks();
   const collections = host.collections();
-  const plants = host.args[0] === "plant";
   for (let i = 0; i < ROUND_TRIPS; i++) {
     trip();
     if (plants) planted[0] = { echoes };

@@ -36,6 +36,12 @@ test("several seeds take the worlds in turn and print no trace", () => {
   expect(out).not.toContain("tick");
 });
 
+test("the summary tells of the clients that are ours", () => {
+  const { status, out } = sim("--seed", "1", "--world", "peers", "--no-trace", "--set", "seconds=5");
+  expect(status).toBe(0);
+  expect(out).toMatch(/^own clients: .*accepted QoS 1 \d+, .*connected \d+, .*not accepted: \w+ \d+, /m);
+});
+
 test("a failure prints seed, options, trace and the command to repeat it, which does the same; exit code 1", () => {
   const { status, out, err } = sim("--seed", "2", "--seeds", "1", ...late);
   expect({ status, err }).toEqual({ status: 1, err: "" });

@@ -1,11 +1,15 @@
 import { expect, test } from "vitest";
 import { failingStatement, tryMutation } from "../../sim/mutate";
 import { mutations } from "../../sim/mutations";
+import { clientMutations } from "../../sim/mutations-client";
 
-test("there are enough", () => expect(mutations.length).toBeGreaterThanOrEqual(25));
+test("there are enough", () => {
+  expect(mutations.length).toBeGreaterThanOrEqual(25);
+  expect(clientMutations.length).toBeGreaterThanOrEqual(10);
+});
 
 // The unchanged core passes at all these seeds: worlds.long.test.ts.
-test.each(mutations)("$name", async (mutation) => {
+test.each([...mutations, ...clientMutations])("$name", async (mutation) => {
   expect(await tryMutation(mutation)).toMatchObject({ kind: expect.stringMatching(/oracle|audit/) });
 });
 

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { mutations } from "../../sim/mutations";
+import { clientMutations } from "../../sim/mutations-client";
 import { apply, patching } from "../../sim/patches";
 
-test.each(mutations)("matches exactly once: $name", (mutation) => {
+test.each([...mutations, ...clientMutations])("matches exactly once: $name", (mutation) => {
   expect(() => patching(process.cwd(), [mutation])).not.toThrow();
 });
 

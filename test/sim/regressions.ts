@@ -48,4 +48,58 @@ export const regressions: readonly Regression[] = [
     options: {},
     was: "The same, and a second PUBREC went out.",
   },
+  {
+    seed: 6,
+    world: "peers",
+    options: {},
+    was: "The client called a server silent whose PINGRESP was behind much else, and sent no PINGREQ while its application was paused.",
+  },
+  {
+    seed: 20,
+    world: "peers",
+    options: {},
+    was: "The same.",
+  },
+  {
+    seed: 8,
+    world: "peers",
+    options: {},
+    was: "The application stopped its client in `published`, and the client told `connected` afterwards.",
+  },
+  {
+    seed: 12,
+    world: "peers",
+    options: {},
+    was: "The same, and the client sent after it had closed the stream.",
+  },
+  {
+    seed: 138,
+    world: "peers",
+    options: {},
+    was: "The client sent PUBREC for a repeated PUBLISH that was still coming, and then gave it to its application again.",
+  },
+  {
+    seed: 7,
+    world: "peers",
+    options: {},
+    was: "The client sent a Subscription Identifier to a server that had said it knows none.",
+  },
+  {
+    seed: 10,
+    world: "peers",
+    options: {},
+    was: "The client sent a SUBSCRIBE above the Maximum Packet Size of the server [MQTT-3.2.2-15].",
+  },
+  {
+    seed: 1,
+    world: "peers",
+    options: {},
+    was: "A Topic Alias stood for the Topic Name before, when the client had refused the PUBLISH with the new one.",
+  },
+  {
+    seed: 116,
+    world: "peers",
+    options: {},
+    was: "The same: the message came with a wrong topic.",
+  },
 ];

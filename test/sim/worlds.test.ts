@@ -2,10 +2,13 @@ import { describe, expect, test } from "vitest";
 import { eventNames } from "../../sim/names";
 import { worlds } from "../../sim/options";
 import { regressions } from "./regressions";
-import { exhaustion, failureOf, run, shortages } from "./worlds";
+import { exhaustion, failureOf, reachedByClients, run, shortages } from "./worlds";
 
 const SEEDS = 20;
+/** More of the clients that are ours: what they come to is rare. */
+const MORE = 100;
 const reached = new Set<string>();
+const reachedBy = new Set<string>();
 
 describe.each(worlds)("world %s", (world) => {
   // The home has few packets and much memory: the audit is most of the work there.
@@ -15,6 +18,7 @@ describe.each(worlds)("world %s", (world) => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const result = run(seed, world, auditEvery);
       for (const name of Object.keys({ ...result.events, ...result.details })) reached.add(name);
+      for (const name of Object.keys(result.peers)) reachedBy.add(name);
       expect(failureOf(result)).toBe("");
     }
   });
@@ -26,7 +30,19 @@ describe.each(worlds)("world %s", (world) => {
   });
 });
 
+test(`world peers passes with seeds ${SEEDS + 1} to ${MORE}`, () => {
+  for (let seed = SEEDS + 1; seed <= MORE; seed++) {
+    const result = run(seed, "peers", 50);
+    for (const name of Object.keys(result.peers)) reachedBy.add(name);
+    expect(failureOf(result)).toBe("");
+  }
+});
+
 describe("these runs reach", () => {
+  test("all that clients can come to", () => {
+    expect(reachedByClients.filter((name) => !reachedBy.has(name))).toEqual([]);
+  });
+
   test("every event", () => {
     expect(eventNames.slice(1).filter((name) => !reached.has(name))).toEqual([]);
   });

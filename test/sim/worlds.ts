@@ -1,7 +1,7 @@
 // What the tests of the worlds share: runs, and what they must have reached.
 
 import { audit } from "../../sim/audit";
-import { causeNames, dropNames, holdNames } from "../../sim/names";
+import { causeNames, clientCauseNames, dropNames, holdNames, notAcceptedNames } from "../../sim/names";
 import { draw, type Options, type World } from "../../sim/options";
 import { type Result, simulate } from "../../sim/simulation";
 import { limitNames } from "../../src/events";
@@ -26,6 +26,51 @@ export const shortages: readonly string[] = [
   ...causeNames.values(),
   ...dropNames.values(),
   ...holdNames.values(),
+];
+
+/** What clients that are ours must have come to, as `Result.peers` names it: every cause, every refusal, every way. */
+export const reachedByClients: readonly string[] = [
+  ...[...clientCauseNames.values()].filter((name) => name !== "expired").map((name) => `disconnected: ${name}`),
+  ...notAcceptedNames.slice(1).map((name) => `not accepted: ${name}`),
+  ...[0, 1, 2].map((qos) => `accepted QoS ${qos}`),
+  "connected",
+  "CONNECT refused",
+  "DISCONNECT received",
+  "disconnected: 0x8e", // taken over
+  "dialed again",
+  "dialed again and again",
+  "will",
+  "PINGREQ",
+  "published",
+  "published, refused",
+  "given up: expired",
+  "given up: 0x95", // Maximum Packet Size of the server
+  "given up: 0x9a", // it retains nothing
+  "given up: 0x9b", // its Maximum QoS
+  "wanted filter given up: 0x95",
+  "wanted filter given up: 0xa1", // it knows no Subscription Identifiers
+  "PUBLISH half sent",
+  "PUBLISH again",
+  "PUBREL unknown",
+  "QoS 2 repeated",
+  "resumed",
+  "resumed with messages",
+  "present after a CONNECT without an answer",
+  "sent anew",
+  "released without PUBCOMP",
+  "subscribed",
+  "subscribed again",
+  "SUBSCRIBE refused",
+  "unsubscribed",
+  "alias used",
+  "alias received",
+  "message",
+  "message lost",
+  "message refused",
+  "message refused for its alias",
+  "paused",
+  "waits for room",
+  "acted inside",
 ];
 
 /** The rows of the table "When something runs out" in README.md, as `Result.details` names them. */

@@ -4,18 +4,32 @@
 import type { Broker } from "../../src/index";
 import { presets } from "../../src/memory/limits";
 import { type BrokerOptions, startBroker } from "./broker";
-import type { Harness } from "./harness";
-import { connect, disconnect, PUBLISH, publish, readPublish, subscribe } from "./packets";
+import { type Bytes, connect, disconnect, PUBLISH, publish, readPublish, subscribe } from "./packets";
+
+/** What has a broker and clients: a `Harness`, or another. */
+export interface Audited {
+  readonly core: Broker;
+  readonly clock: { milliseconds: number };
+  client(): AuditClient;
+  forget(client: AuditClient): void;
+  dropClients(): void;
+  settle(): void;
+}
+
+export interface AuditClient {
+  send(...packets: Bytes[]): void;
+  receive(): Uint8Array[];
+}
 
 /** What is free in a new broker, by its limits. */
 const whole = new Map<unknown, Record<string, number>>();
 
-function free(harness: Harness<Broker>): Record<string, number> {
+function free(harness: Audited): Record<string, number> {
   return Object.fromEntries(harness.core.pools().map((pool) => [pool.name, pool.free]));
 }
 
 /** Names of pools that are not whole, with what is missing. Everybody is thrown out first, and what is retained cleared. */
-export function audit(harness: Harness<Broker>, options: BrokerOptions = {}): string[] {
+export function audit(harness: Audited, options: BrokerOptions = {}): string[] {
   const limits = options.limits ?? presets.tiny;
   if (!whole.has(limits)) whole.set(limits, free(startBroker({ limits })));
   const expected = whole.get(limits) as Record<string, number>;
@@ -29,19 +43,19 @@ export function audit(harness: Harness<Broker>, options: BrokerOptions = {}): st
   return missing(harness, expected);
 }
 
-function pass(harness: Harness<Broker>, seconds: number): void {
+function pass(harness: Audited, seconds: number): void {
   harness.clock.milliseconds += Math.ceil(seconds * 1000);
   harness.settle();
 }
 
-function missing(harness: Harness<Broker>, expected: Record<string, number>): string[] {
+function missing(harness: Audited, expected: Record<string, number>): string[] {
   const left = free(harness);
   const names = Object.keys(expected).filter((name) => left[name] !== expected[name]);
   return names.map((name) => `${name}: ${left[name]} free, ${expected[name]} in a new broker`);
 }
 
 /** An empty retained message for each there is, also below the $ topics of tests. */
-function clearRetained(harness: Harness<Broker>): void {
+function clearRetained(harness: Audited): void {
   for (const filter of ["#", "$x/#", "$a/#"]) {
     const client = harness.client();
     client.send(connect({ level: 4, id: "audit" }), subscribe(4, 1, [[filter, 0]]));

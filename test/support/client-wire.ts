@@ -30,6 +30,8 @@ export class Wire implements Transport, Dialer {
   client: WireClient | undefined;
   /** What the client did so far: bytes it sent or received, streams it opened or closed. */
   actions = 0;
+  /** Bytes that come over the next stream before it breaks. */
+  cutNext = Number.POSITIVE_INFINITY;
   /** While true, no stream can be opened. */
   isDown = false;
   private memory = new Uint8Array(0);
@@ -62,7 +64,11 @@ export class Wire implements Transport, Dialer {
     this.dialed++;
     if (this.isDown) return;
     this.stream = this.harness.transport.connect();
-    if (this.dialed > 1) this.up = this.down = Number.POSITIVE_INFINITY;
+    if (this.dialed > 1) {
+      this.up = Number.POSITIVE_INFINITY;
+      this.down = this.cutNext;
+      this.cutNext = Number.POSITIVE_INFINITY;
+    }
   }
 
   receive(_connection: number, max: number): number {

@@ -1,6 +1,6 @@
 // A client that plays by the rules: it acknowledges everything, and keeps the messages that came.
 
-import type { Harness, TestClient } from "./harness";
+import type { TestClient } from "./harness";
 import {
   type Bytes,
   CONNACK,
@@ -23,13 +23,20 @@ import {
   subscribe,
 } from "./packets";
 
-interface Streams {
-  client(): TestClient;
+/** What is used of a client's stream. */
+export interface PlayerStream {
+  send(...packets: Bytes[]): void;
+  receive(): Uint8Array[];
+  reset(): void;
 }
 
-export class Player {
+interface Streams<S> {
+  client(): S;
+}
+
+export class Player<S extends PlayerStream = TestClient> {
   readonly level: Level;
-  stream: TestClient;
+  stream: S;
   /** What came and was not taken yet. */
   messages: Publish[] = [];
   /** Packets other than PUBLISH and its acknowledgements, in the order in which they came. */
@@ -39,7 +46,7 @@ export class Player {
   #nextId = 0;
 
   constructor(
-    private readonly harness: Streams,
+    private readonly harness: Streams<S>,
     readonly options: ConnectOptions,
   ) {
     this.level = options.level;
@@ -100,7 +107,7 @@ export class Player {
   /** The stream breaks. */
   lose(): void {
     this.stream.reset();
-    (this.harness as Partial<Harness<never>>).forget?.(this.stream);
+    (this.harness as { forget?: (stream: S) => void }).forget?.(this.stream);
   }
 
   /** A new stream, and CONNECT without Clean Start. */

@@ -382,9 +382,6 @@ function specifiers(source: ts.SourceFile): ts.StringLiteralLike[] {
   return found;
 }
 
-/** Moddable calls the default export of an application's main module; its own modules have nothing else. */
-const DEFAULTS = /^hosts\/esp32\/(main|examples\/\w+\/main|lin\/(?!device)[\w-]+)\.ts$/;
-
 /** Imports that point up or sideways, to packages where there may be none, or that are not of the one permitted form. */
 export function imports(source: ts.SourceFile): Finding[] {
   const path = posix.relative(root, source.fileName);
@@ -412,9 +409,11 @@ export function imports(source: ts.SourceFile): Finding[] {
       if (!named) found.push(finding(source, statement, "import that is not named"));
     }
     const modifiers = ts.canHaveModifiers(statement) ? ts.getModifiers(statement) : undefined;
+    // What an application of Moddable's imports, or the SDK starts, is a default export.
+    const mayBeDefault = path.startsWith("hosts/esp32/");
     const isDefault =
       ts.isExportAssignment(statement) || modifiers?.some(({ kind }) => kind === ts.SyntaxKind.DefaultKeyword);
-    if (isDefault && !DEFAULTS.test(path)) {
+    if (isDefault && !mayBeDefault) {
       found.push(finding(source, statement, "default export"));
     }
     if (ts.isExportDeclaration(statement) && statement.moduleSpecifier !== undefined) {

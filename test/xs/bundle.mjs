@@ -2,7 +2,7 @@
 //
 //   node test/xs/bundle.mjs entry.ts [out.js]     (test/xs/build/<entry>.js unless told)
 //
-// Modules of the Moddable SDK are those of test/support/moddable. The entry sets globalThis.main and, if it wants to be called again and again, globalThis.poll.
+// Modules of the Moddable SDK are those of test/support/moddable; suite.ts takes the place of vitest. The entry sets globalThis.main and, if it wants to be called again and again, globalThis.poll.
 
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,6 +23,7 @@ export async function bundle(entry, outfile = join(here, "build", `${basename(en
     charset: "utf8",
     logLevel: "warning",
     plugins: [moddable],
+    alias: { vitest: join(here, "suite.ts") },
   });
   return outfile;
 }

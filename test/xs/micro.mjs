@@ -1,4 +1,5 @@
-// node test/xs/micro.mjs [group]: runs micro.ts on XS 32-bit, XS 64-bit and this Node, one after the other, and prints a table.
+// node test/xs/micro.mjs [group]: runs micro.ts on XS 32-bit, XS 64-bit and this Node, one after the other, and prints a table of
+// nanoseconds, and of the bytes that the first of them allocates.
 // The figures are also left in test/xs/build/micro.json.
 
 import { writeFileSync } from "node:fs";
@@ -35,18 +36,20 @@ columns.push({ engine: `Node ${process.versions.node.split(".")[0]}`, results })
 const table = results.map(({ group, name }, index) => ({
   group,
   name,
+  bytes: columns[0].results[index].bytes ?? 0,
   ns: Object.fromEntries(columns.map(({ engine, results }) => [engine, Number(results[index].ns.toFixed(2))])),
 }));
 writeFileSync(join(here, "build", "micro.json"), `${JSON.stringify(table, null, 2)}\n`);
 
 const wanted = process.argv[2];
 const width = Math.max(...table.map(({ name }) => name.length));
-console.log(`${"nanoseconds".padEnd(width)}${columns.map(({ engine }) => engine.padStart(10)).join("")}`);
+const heads = [...columns.map(({ engine }) => engine), "bytes"];
+console.log(`${"nanoseconds".padEnd(width)}${heads.map((head) => head.padStart(10)).join("")}`);
 let group;
 for (const row of table) {
   if (wanted && row.group !== wanted) continue;
   if (row.group !== group) console.log(`-- ${(group = row.group)}`);
   console.log(
-    `${row.name.padEnd(width)}${columns.map(({ engine }) => row.ns[engine].toFixed(1).padStart(10)).join("")}`,
+    `${row.name.padEnd(width)}${columns.map(({ engine }) => row.ns[engine].toFixed(1).padStart(10)).join("")}${String(row.bytes).padStart(10)}`,
   );
 }

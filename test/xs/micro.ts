@@ -488,6 +488,51 @@ cases.push(
   },
 );
 
+// 7. Bytes between the core's memory and a socket that takes whole views. The stand-in for a socket fills the view.
+const SOCKET = `const memory = new ArrayBuffer(8192), bytes = new Uint8Array(memory), outgoing = new Uint8Array(memory, 4096, 1436);
+  class Socket { constructor() { this.count = 0 } read(view) { view.fill(7); return view.length } write(view) { view.fill(7); return view.length } }
+  const socket = new Socket(), buffer = new ArrayBuffer(1436, { maxByteLength: 1436 }), bounce = new Uint8Array(buffer), ladder = [];
+  for (let bit = 0; bit < 11; bit++) ladder.push(new Uint8Array(memory, 2047 + (1 << bit), 1 << bit));`;
+for (const length of [20, 200, 1000]) {
+  const moving = { group: "socket", scope: `${SOCKET} let length = ${length};`, before: "const count = length;" };
+  const ladder = (call: string) =>
+    `let at = 0; for (let bit = 10; bit >= 0; bit--) { const size = 1 << bit; if ((count & size) === 0) continue; ${call} at += size; } const value = at;`;
+  cases.push(
+    {
+      ...moving,
+      name: `read ${length} bytes: resizable buffer`,
+      statements:
+        "buffer.resize(count); socket.read(bounce); bytes.set(bounce, 0); buffer.resize(1436); const value = row;",
+    },
+    {
+      ...moving,
+      name: `read ${length} bytes: ladder of views`,
+      statements: ladder("socket.read(ladder[bit]); bytes.copyWithin(at, 2047 + size, 2047 + size + size);"),
+    },
+    {
+      ...moving,
+      name: `read ${length} bytes: a view made for it`,
+      statements: "socket.read(new Uint8Array(memory, 0, count)); const value = row;",
+    },
+    {
+      ...moving,
+      name: `write ${length} bytes: resizable buffer`,
+      statements:
+        "bounce.set(outgoing); buffer.resize(count); socket.write(bounce); buffer.resize(1436); const value = row;",
+    },
+    {
+      ...moving,
+      name: `write ${length} bytes: ladder of views`,
+      statements: ladder("bytes.copyWithin(2047 + size, 4096 + at, 4096 + at + size); socket.write(ladder[bit]);"),
+    },
+    {
+      ...moving,
+      name: `write ${length} bytes: a view made for it`,
+      statements: "socket.write(new Uint8Array(memory, 4096, count)); const value = row;",
+    },
+  );
+}
+
 type Loop = (turns: number) => number;
 
 function compile(one: Case): Loop {
@@ -530,12 +575,27 @@ function measure(loop: Loop): number {
   return runs[RUNS >> 1];
 }
 
+const TURNS_COUNTED = 64;
+
+/** Bytes allocated in each turn, or -1 when they could not be counted. */
+function allocated(loop: Loop): number {
+  loop(TURNS_COUNTED);
+  host.collect();
+  const slots = host.slots();
+  const chunks = host.chunks();
+  const collections = host.collections();
+  loop(TURNS_COUNTED);
+  const bytes = (host.slots() - slots) * host.slotBytes + host.chunks() - chunks;
+  return host.collections() === collections ? bytes / TURNS_COUNTED : -1;
+}
+
 function main(): void {
   const empty = measure(emptyLoop);
   host.print(JSON.stringify({ group: "loop", name: "empty turn (subtracted)", ns: empty }));
   for (let index = 0; index < cases.length; index++) {
     const { group, name } = cases[index];
-    host.print(JSON.stringify({ group, name, ns: measure(loops[index]) - empty }));
+    const bytes = isNode ? 0 : allocated(loops[index]);
+    host.print(JSON.stringify({ group, name, ns: measure(loops[index]) - empty, bytes }));
   }
 }
 

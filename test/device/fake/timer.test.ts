@@ -173,3 +173,13 @@ describe("Instrumentation", () => {
     expect(Instrumentation.get(1)).toBeUndefined();
   });
 });
+
+test("on Linux a timer that is scheduled in its own callback fires without end: a hazard", () => {
+  for (const sockets of ["lwip", "lin"] as const) {
+    const device = new Device({ sockets });
+    const timer: unknown = Timer.repeat(() => Timer.schedule(timer as never, 5, 100), 10);
+    device.run(10);
+    expect(device.hazards.length).toBe(sockets === "lin" ? 1 : 0);
+    Timer.clear(timer as never);
+  }
+});

@@ -23,10 +23,16 @@ export interface Callbacks {
   failed(): void;
 }
 
-type State = "connecting" | "open" | "closing" | "free";
+// No strings here: on XS each evaluation of one would be an allocation, and programs count theirs.
+export const enum PcbState {
+  Connecting = 0,
+  Open = 1,
+  Closing = 2,
+  Free = 3,
+}
 
 export class Pcb implements Party {
-  state: State = "open";
+  state: PcbState = PcbState.Open;
   /** Who is called; each can be taken away on its own. */
   onReceive: Callbacks | null = null;
   onSent: Callbacks | null = null;
@@ -96,31 +102,31 @@ export class Pcb implements Party {
   close(): void {
     this.owner.askNetwork();
     this.onReceive = this.onSent = this.onFail = null;
-    if (this.state === "free") {
+    if (this.state === PcbState.Free) {
       this.owner.hazards.push("a connection was closed that lwIP had freed already");
       return;
     }
     if (this.#unread > 0 || this.#refused > 0) return this.#abort();
-    this.state = "closing";
+    this.state = PcbState.Closing;
     this.#mayOutput = true;
     this.wakesAt = this.owner.now + FIN_WAIT;
   }
 
   get remoteAddress(): string {
-    if (this.state === "free") this.owner.fail(new Crash("the address of a connection that lwIP has freed"));
+    if (this.state === PcbState.Free) this.owner.fail(new Crash("the address of a connection that lwIP has freed"));
     return this.peer.address;
   }
 
   // ---- the network
 
   poll(): boolean {
-    if (this.state === "free") return false;
+    if (this.state === PcbState.Free) return false;
     if (this.peer.resets) {
       this.#wasReset();
       return true;
     }
-    if (this.state === "connecting") return this.#connect();
-    if (this.state === "closing") return this.#pollClosing();
+    if (this.state === PcbState.Connecting) return this.#connect();
+    if (this.state === PcbState.Closing) return this.#pollClosing();
     let moved = this.#offerRefused();
     while (!this.owner.isBlocked && this.#refused === 0 && this.#receive()) moved = true;
     if (this.#end()) moved = true;
@@ -136,7 +142,8 @@ export class Pcb implements Party {
       this.#wasReset();
       return true;
     }
-    this.state = peer.state = "open";
+    this.state = PcbState.Open;
+    peer.state = "open";
     accepted(peer);
     this.onReceive?.connected(false);
     return true;
@@ -187,7 +194,7 @@ export class Pcb implements Party {
   }
 
   #send(): boolean {
-    if (!this.#mayOutput || this.state === "free") return false;
+    if (!this.#mayOutput || this.state === PcbState.Free) return false;
     const { peer } = this;
     let moved = false;
     while (this.#unsent.length > 0) {
@@ -201,7 +208,7 @@ export class Pcb implements Party {
       moved = true;
     }
     if (this.#unsent.length === 0) {
-      this.#mayOutput = this.state === "closing";
+      this.#mayOutput = this.state === PcbState.Closing;
       this.#tail = 0;
     }
     return moved;
@@ -250,7 +257,7 @@ export class Pcb implements Party {
   }
 
   #free(): void {
-    this.state = "free";
+    this.state = PcbState.Free;
     const { parties } = this.owner;
     const index = parties.indexOf(this);
     if (index !== -1) parties.splice(index, 1);

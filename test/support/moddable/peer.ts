@@ -5,6 +5,8 @@ import { type Device, device, type Party } from "./device";
 
 /** Bytes that a peer's own TCP keeps, per direction. */
 const PEER_BYTES = 65_536;
+/** Not a literal where it is compared: on XS that would be a string each time. */
+const CLOSED = "closed";
 
 export type PeerState = "connecting" | "open" | "refused" | "timed out" | "reset" | "closed";
 
@@ -107,7 +109,7 @@ export class Peer {
 
   /** A reset came: what its application has not read is lost. */
   wasReset(): void {
-    if (this.state === "closed") return;
+    if (this.state === CLOSED) return;
     this.state = "reset";
     this.#arrived.clear();
     this.outbox.clear();
@@ -172,9 +174,9 @@ export class Caller implements Party {
 let nextPort = 50_000;
 
 /** A client connects to the device; what comes of it is in its `state` when the network has moved. */
-export function connect(port: number, address = "192.168.4.2"): Peer {
+export function connect(port: number, address = "192.168.4.2", bytes = PEER_BYTES): Peer {
   const owner = device();
-  const peer = new Peer(address, nextPort++);
+  const peer = new Peer(address, nextPort++, bytes);
   owner.parties.push(new Caller(owner, peer, owner.doors, port));
   return peer;
 }

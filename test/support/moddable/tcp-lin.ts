@@ -10,6 +10,11 @@ import { Crash, type Device, device, type Party, type TimerEntry } from "./devic
 import { type Door, move, Peer } from "./peer";
 import { callbackOf, FORMATS, formatOf, portOf, readable, writable } from "./values";
 
+// Not literals where bytes move: on XS each evaluation of one is a string.
+const NUMBER = "number";
+const BUFFER = "buffer";
+const BYTES_WRITTEN = "Network Bytes Written";
+
 const READABLE = 1;
 const WRITABLE = 2;
 const ERROR = 4;
@@ -236,27 +241,27 @@ export class TCP implements DeclaredTCP {
     const record = TCP.record(this);
     const { received } = record;
     if (received.length === 0) return undefined;
-    const isBuffer = typeof into === "object" && into !== null;
+    const isBuffer = into instanceof ArrayBuffer || ArrayBuffer.isView(into);
     let count = into === undefined ? received.length : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
-    if (record.format === "number") count = 1;
+    if (record.format === NUMBER) count = 1;
     if (count <= 0 || count > received.length) throw new Error("invalid");
-    const bytes = isBuffer && record.format === "buffer" ? writable(into) : new Uint8Array(count);
+    const bytes = isBuffer && record.format === BUFFER ? writable(into) : new Uint8Array(count);
     received.take(bytes, 0, count);
     if (record.error && received.length === 0) record.trigger(ERROR);
-    if (record.format === "number") return bytes[0];
+    if (record.format === NUMBER) return bytes[0];
     return isBuffer ? count : (bytes.buffer as ArrayBuffer);
   }
 
   write(value: ArrayBuffer | ArrayBufferView | number): number | undefined {
     const record = TCP.record(this);
-    const bytes = record.format === "number" ? Uint8Array.of(Number(value)) : readable(value);
+    const bytes = record.format === NUMBER ? Uint8Array.of(Number(value)) : readable(value);
     if (bytes.length > record.bytesWritable) throw new Error("would block");
     record.bytesWritable -= bytes.length;
     if (record.socket === null || !record.socket.write(bytes)) {
       record.trigger(ERROR);
       return undefined;
     }
-    record.owner.count("Network Bytes Written", bytes.length);
+    record.owner.count(BYTES_WRITTEN, bytes.length);
     return record.bytesWritable;
   }
 

@@ -7,9 +7,15 @@ import type DeclaredTCP from "embedded:io/socket/tcp";
 import type { TCPOptions } from "embedded:io/socket/tcp";
 import type { Ring } from "../memory-transport";
 import { Crash, type Device, device, type Message } from "./device";
-import { activeConnections, type Callbacks, Pcb } from "./lwip";
+import { activeConnections, type Callbacks, Pcb, PcbState } from "./lwip";
 import { type Door, Peer } from "./peer";
 import { callbackOf, FORMATS, formatOf, portOf, readable, writable } from "./values";
+
+// Not literals where bytes move: on XS each evaluation of one is a string.
+const NUMBER = "number";
+const SOCKETS = "Network Sockets";
+const BYTES_READ = "Network Bytes Read";
+const BYTES_WRITTEN = "Network Bytes Written";
 
 const READABLE = 1;
 const WRITABLE = 2;
@@ -70,7 +76,7 @@ class TcpRecord implements Message, Callbacks {
     readonly object: TCP,
     public format: string,
   ) {
-    owner.count("Network Sockets", 1);
+    owner.count(SOCKETS, 1);
   }
 
   trigger(what: number): void {
@@ -118,7 +124,7 @@ class TcpRecord implements Message, Callbacks {
     if (--this.useCount > 0) return;
     this.pcb?.close();
     this.pcb = null;
-    this.owner.count("Network Sockets", -1);
+    this.owner.count(SOCKETS, -1);
   }
 
   close(): void {
@@ -143,7 +149,7 @@ class TcpRecord implements Message, Callbacks {
 
   received(_pcb: Pcb, count: number): boolean {
     if (!this.pieces.put(count)) return false;
-    this.owner.count("Network Bytes Read", count);
+    this.owner.count(BYTES_READ, count);
     if (this.triggerable & READABLE) this.#triggerFromOutside(READABLE);
     return true;
   }
@@ -190,7 +196,7 @@ export class TCP implements DeclaredTCP {
     try {
       triggered = "from" in options ? TCP.#adopt(record, triggerable, options) : TCP.#open(record, options, owner);
     } catch (error) {
-      owner.count("Network Sockets", -1);
+      owner.count(SOCKETS, -1);
       throw error;
     }
     const pcb = record.pcb as Pcb;
@@ -227,7 +233,7 @@ export class TCP implements DeclaredTCP {
     owner.askNetwork();
     if (activeConnections(owner) >= owner.options.activeConnections) throw new RangeError("no socket");
     const pcb = new Pcb(owner, new Peer(options.address as string, port), 0);
-    pcb.state = "connecting";
+    pcb.state = PcbState.Connecting;
     record.pcb = pcb;
     record.input = pcb.input;
     return 0;
@@ -246,12 +252,12 @@ export class TCP implements DeclaredTCP {
     const record = recordOf(this);
     const { pieces } = record;
     if (pieces.bytes === 0) return undefined;
-    if (record.format === "number") {
+    if (record.format === NUMBER) {
       const one = new Uint8Array(1);
       take(record, one);
       return one[0];
     }
-    const isBuffer = typeof into === "object" && into !== null;
+    const isBuffer = into instanceof ArrayBuffer || ArrayBuffer.isView(into);
     const count = into === undefined ? pieces.bytes : isBuffer ? into.byteLength : Math.trunc(Number(into)) || 0;
     if (count <= 0 || count > pieces.bytes) throw new Error("invalid");
     if (isBuffer) {
@@ -268,14 +274,14 @@ export class TCP implements DeclaredTCP {
     if (!record.ready) throw new Error("not ready");
     const { pcb } = record;
     if (record.error || pcb === null) return undefined;
-    const bytes = record.format === "number" ? Uint8Array.of(Number(value)) : readable(value);
+    const bytes = record.format === NUMBER ? Uint8Array.of(Number(value)) : readable(value);
     if (bytes.length > pcb.sendRoom) throw new Error("would block");
     if (!pcb.write(bytes)) {
       record.trigger(ERROR);
       return undefined;
     }
     record.trigger(OUTPUT);
-    record.owner.count("Network Bytes Written", bytes.length);
+    record.owner.count(BYTES_WRITTEN, bytes.length);
     return pcb.sendRoom;
   }
 
@@ -389,7 +395,7 @@ export class Listener implements DeclaredListener {
     if (port !== 0 && owner.doors.some((door) => door.port === port)) throw new Error("socket bind");
     const record = new ListenerRecord(owner, this, port === 0 ? freePort(owner) : port, onReadable);
     owner.doors.push(record);
-    owner.count("Network Sockets", 1);
+    owner.count(SOCKETS, 1);
     if ("target" in options) this.target = options.target;
     this.#record = record;
   }
@@ -402,7 +408,7 @@ export class Listener implements DeclaredListener {
     record.owner.askNetwork();
     record.owner.doors.splice(record.owner.doors.indexOf(record), 1);
     for (const { pcb } of record.pending) pcb?.close();
-    record.owner.count("Network Sockets", -1);
+    record.owner.count(SOCKETS, -1);
   }
 
   read(): TCP | undefined {
@@ -414,7 +420,7 @@ export class Listener implements DeclaredListener {
     const { pcb } = pending;
     tcp.pcb = pcb;
     tcp.input = pcb?.input ?? null;
-    if (pcb?.state === "free") {
+    if (pcb?.state === PcbState.Free) {
       record.owner.hazards.push("a connection was read that lwIP had freed already");
       tcp.pcb = null;
     } else if (pcb !== null) pcb.onReceive = pcb.onFail = tcp;

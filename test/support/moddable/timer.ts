@@ -5,11 +5,13 @@ import type DeclaredTime from "time";
 import type DeclaredTimer from "timer";
 import { type Device, device, type TimerEntry } from "./device";
 
-// A literal in a module is a new string each time it is met, on XS.
-const FUNCTION = "function";
-
 /** The objects that scripts hold; null when the timer is gone. */
 const entries = new WeakMap<ScriptTimer, TimerEntry | null>();
+
+/** Whose callback runs. */
+let firing: TimerEntry | undefined;
+/** Not a literal where it is compared: on XS that would be a string each time. */
+const LINUX = "lin";
 
 class ScriptTimer {
   private constructor() {}
@@ -18,8 +20,10 @@ class ScriptTimer {
     const owner = device();
     const timer = new ScriptTimer();
     const entry = owner.addTimer(integer(delay), integer(repeat), (fired) => {
-      if (typeof callback !== FUNCTION) throw new TypeError("no function");
+      if (!(callback instanceof Function)) throw new TypeError("no function");
+      firing = fired;
       callback(timer);
+      firing = undefined;
       // One that does not repeat is gone, even if the callback has set it anew without a repetition.
       if (fired.repeat === 0 && !fired.removed) entries.set(timer, null);
     });
@@ -39,6 +43,9 @@ class ScriptTimer {
       entry.fires = false;
       entry.repeat = -1;
       return;
+    }
+    if (entry === firing && device().options.sockets === LINUX) {
+      device().hazards.push("a timer was scheduled in its own callback: on Linux it fires without end from now on");
     }
     entry.at = device().now + integer(delay);
     entry.repeat = integer(repeat);

@@ -27,7 +27,15 @@ export default function main(): void {
   trace(`${plan(limits).totalBytes} bytes, and never more\n`);
   const clock = { now: () => Time.ticks >>> 0, wall: () => 0 };
   const random = { next: () => (Math.random() * 0x100000000) >>> 0 };
-  const sockets = new SocketTransport({ TCP, Listener, Timer, Time, connections: limits.connections - 1, sockets: 10 });
+  const sockets = new SocketTransport({
+    TCP,
+    Listener,
+    Timer,
+    Time,
+    connections: limits.connections - 1,
+    sockets: 10,
+    queueLength: 64,
+  });
   const transport = new LocalTransport(sockets, limits.connections);
   const broker = new Broker(limits, { transport, clock, log }, random.next());
   const end = transport.clientEnd;

@@ -1,0 +1,4 @@
+import { clientOnDevice } from "./client";
+
+clientOnDevice("lwip");
+clientOnDevice("lin");
