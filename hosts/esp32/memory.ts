@@ -12,7 +12,7 @@ export const QUEUE_LENGTH = 64;
 export const ACTIVE_CONNECTIONS = 24;
 
 /** Chunks besides the broker's memory: the local client's, buffers, texts of the log, the setup page, packets of DNS-SD. */
-export const RESERVE_BYTES = 28_000;
+export const RESERVE_BYTES = 36_000;
 
 /** What the device knows of its heap, bytes; 0: nothing. */
 export interface Heap {
