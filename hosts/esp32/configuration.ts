@@ -176,8 +176,8 @@ function limitsFrom(preset: string, changes: unknown): Readonly<Limits> {
   }
   const limits = { ...presets[preset as keyof typeof presets], ...(changes as Partial<Limits> | undefined) };
   checkLimits(limits);
-  // One of the transport's numbers is the local client's, and it has at most 255 places in all.
-  if (limits.connections < 3 || limits.connections > 200) throw new LimitsError("connections", "must be from 3 to 200");
+  // One of them is the local client's; and each socket may have a message in the queue of the XS task.
+  if (limits.connections < 3 || limits.connections > 50) throw new LimitsError("connections", "must be from 3 to 50");
   return limits;
 }
 

@@ -20,7 +20,7 @@ import { DeviceClock, TimeOfDay } from "./clock";
 import { type Configuration, configurationFrom, type Memory } from "./configuration";
 import { Instruments } from "./instruments";
 import { DeviceLog } from "./log";
-import { type Heap, memoryProblem, memoryWarning, planLines } from "./memory";
+import { type Heap, memoryProblem, memoryWarning, planLines, QUEUE_LENGTH } from "./memory";
 import { freeHeap, largestBlock, leastHeap, serial, stayAwake } from "./native/device";
 import type { Restarter } from "./restart";
 import { SetupPage } from "./setup-page";

@@ -6,11 +6,13 @@ import { grouped } from "../text/events";
 /** Bytes of a connection in lwIP: CONFIG_LWIP_TCP_WND_DEFAULT and CONFIG_LWIP_TCP_SND_BUF_DEFAULT of sdkconfig.defaults. */
 export const WINDOW_BYTES = 2872;
 export const SEND_BYTES = 2872;
+/** Messages in the queue of the XS task: `defines.task.queueLength` of manifest.json. */
+export const QUEUE_LENGTH = 64;
 /** CONFIG_LWIP_MAX_ACTIVE_TCP of sdkconfig.defaults. */
 export const ACTIVE_CONNECTIONS = 24;
 
 /** Chunks besides the broker's memory: the local client's, buffers, texts of the log, the setup page, packets of DNS-SD. */
-export const RESERVE_BYTES = 28_000;
+export const RESERVE_BYTES = 36_000;
 
 /** What the device knows of its heap, bytes; 0: nothing. */
 export interface Heap {

@@ -56,7 +56,7 @@ export class SetupPage {
   constructor(options: SetupPageOptions) {
     const { Listener, Timer, port } = options;
     this.#options = options;
-    this.#listener = new Listener({ port, onReadable: () => this.#accept() });
+    this.#listener = new Listener({ port, onReadable: (count) => this.#accept(count) });
     this.#timer = Timer.repeat(() => this.#tick(), TICK);
   }
 
@@ -66,8 +66,11 @@ export class SetupPage {
     for (const visit of this.#visits.splice(0)) visit.socket.close();
   }
 
-  #accept(): void {
-    for (let from = this.#listener.read(); from !== undefined; from = this.#listener.read()) {
+  /** Takes those that wait, and not one more: the SDK leaks when none does. */
+  #accept(count: number): void {
+    for (; count > 0; count--) {
+      const from = this.#listener.read();
+      if (from === undefined) return;
       if (this.#visits.length >= MOST_CONNECTIONS || !this.#open(from)) {
         this.refusedCount++;
         from.close();

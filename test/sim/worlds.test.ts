@@ -6,7 +6,7 @@ import { exhaustion, failureOf, reachedByClients, run, shortages } from "./world
 
 const SEEDS = 20;
 /** More of the clients that are ours: what they come to is rare. */
-const MORE = 100;
+const MORE = 140;
 const reached = new Set<string>();
 const reachedBy = new Set<string>();
 

@@ -30,7 +30,11 @@ export function stayAwake(this: unknown): void {
   native("midge_stay_awake").call(this);
 }
 
+function serialNumber(this: unknown): number {
+  return native("midge_serial").call(this) as number;
+}
+
 /** The last two bytes of the device's own address, as four hexadecimal digits: what tells two devices apart. */
-export function serial(this: unknown): string {
-  return (native("midge_serial").call(this) as number).toString(16).padStart(4, "0");
+export function serial(): string {
+  return serialNumber().toString(16).padStart(4, "0");
 }

@@ -4,7 +4,6 @@ import TCP from "embedded:io/socket/tcp";
 import UDP from "embedded:io/socket/udp";
 import DNSSD from "embedded:network/dnssd";
 import { type ControlMessage, MQTTClient, ServiceResolver } from "midge/client";
-import Time from "time";
 import Timer from "timer";
 
 const { CONNACK, DISCONNECT, SUBSCRIBE } = MQTTClient;
@@ -12,28 +11,25 @@ const state = "sensor-1/state";
 
 export default function main(): void {
   let isConnected = false;
-  const client = new MQTTClient(
-    {
-      host: "midge.local",
-      id: "sensor-1",
-      keepAlive: 60_000,
-      reconnect: true,
-      will: { topic: state, message: "gone", retain: true },
-      socket: { io: TCP },
-      dns: { io: ServiceResolver, DNSSD, UDP, Timer },
-      onControl({ operation }: ControlMessage) {
-        isConnected = operation !== DISCONNECT;
-        if (operation !== CONNACK) return;
-        client.write(null, { operation: SUBSCRIBE, items: [{ topic: "sensor-1/set", QoS: 1 }] });
-        client.write("here", { topic: state, QoS: 1, retain: true });
-      },
-      onReadable(_count, { topic }) {
-        const payload = new Uint8Array(client.read() as ArrayBuffer);
-        trace(`${topic ?? "more"}: ${String.fromCharCode(...payload)}\n`);
-      },
+  const client = new MQTTClient({
+    host: "midge.local",
+    id: "sensor-1",
+    keepAlive: 60_000,
+    reconnect: true,
+    will: { topic: state, message: "gone", retain: true },
+    socket: { io: TCP },
+    dns: { io: ServiceResolver, DNSSD, UDP, Timer },
+    onControl({ operation }: ControlMessage) {
+      isConnected = operation !== DISCONNECT;
+      if (operation !== CONNACK) return;
+      client.write(null, { operation: SUBSCRIBE, items: [{ topic: "sensor-1/set", QoS: 1 }] });
+      client.write("here", { topic: state, QoS: 1, retain: true });
     },
-    { Timer, Time },
-  );
+    onReadable(_count, { topic }) {
+      const payload = new Uint8Array(client.read() as ArrayBuffer);
+      trace(`${topic ?? "more"}: ${String.fromCharCode(...payload)}\n`);
+    },
+  });
   const measure = (): unknown => isConnected && client.write(`${Date.now() % 100}`, { topic: "sensor-1/value" });
   Timer.repeat(measure, 10_000);
 }

@@ -1,13 +1,7 @@
 // `midge/client`: a client in the class pattern of ECMA-419, and the core below it.
 
-export {
-  type ControlMessage,
-  type Modules,
-  MQTTClient,
-  type Options,
-  type ReadableOptions,
-  type WriteOptions,
-} from "midge/hosts/ecma419/mqtt-client";
+export type { ControlMessage, Options, ReadableOptions, WriteOptions } from "midge/hosts/ecma419/mqtt-client";
+export { default as MQTTClient } from "midge/hosts/esp32/mqtt-client";
 export { ServiceResolver } from "midge/hosts/esp32/resolver";
 export { Client, ClientState } from "midge/src/client/client";
 export { type ClientLimits, clientPresets } from "midge/src/client/limits";
