@@ -31,8 +31,6 @@ const SECOND = 1000;
 const LINES_PER_SECOND = 20;
 /** Sockets that are over and not closed yet, besides those in use. */
 const CLOSING_SOCKETS = 4;
-/** `defines.task.queueLength` of manifest.json: places in the queue of the XS task, which sockets fill. */
-const QUEUE_LENGTH = 64;
 const SETUP_PORT = 80;
 /** Attempts with settings that never worked, before the access point is opened for other ones. */
 const MOST_ATTEMPTS = 5;
