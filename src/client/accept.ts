@@ -22,6 +22,7 @@ export function acceptMessage(
   retain: boolean,
   properties: Uint8Array | undefined,
   expiry: number,
+  rest = 0,
 ): number | NotAccepted {
   const { blocks, layout, limits, messages, outbox, tables, time } = client;
   const at = tables.stage;
@@ -34,7 +35,7 @@ export function acceptMessage(
   if (outbox.pool.free === 0 || messages.pool.free === 0) return NotAccepted.Messages;
   const propertiesLength = properties === undefined ? 0 : properties.length;
   const total = topicLength + propertiesLength + (payload === undefined ? 0 : payload.length);
-  if (blocks.blocksFor(total) > blocks.available || total > MOST_BYTES) return NotAccepted.PayloadBytes;
+  if (blocks.blocksFor(total) > blocks.available || total + rest > MOST_BYTES) return NotAccepted.PayloadBytes;
   let last = blocks.append(NONE, 0, at, topicLength);
   const { first } = blocks;
   if (properties !== undefined) last = append(client, last, topicLength, properties);

@@ -94,6 +94,8 @@ export class Client {
   pingSentAt = 0;
   isPingOwed = false;
   clientIdLength = 0;
+  /** The session of this connection may not be the one that we know. */
+  isDoubtful = false;
   /** The CONNECT asked for a new session. */
   isClean = true;
   /** Messages that were longer than `topicBytes` or `headBytes`: the application does not get them. */
@@ -199,6 +201,7 @@ export class Client {
   /** Closes without a DISCONNECT: the server takes it for lost, and publishes the Will Message. Connects no more. */
   abandon(): void {
     if (this.state === ClientState.Stopped) return;
+    if (this.state === ClientState.Connected) this.sender.flush();
     this.end(ClientCause.Stopped);
     this.state = ClientState.Stopped;
   }
@@ -242,7 +245,7 @@ export class Client {
     if (this.sender.isStreaming) return NotAccepted.Messages;
     const rest = payloadLength - (payload === undefined ? 0 : payload.length);
     if (!(rest >= 0 && rest < MOST_BYTES)) return NotAccepted.PayloadBytes;
-    const row = acceptMessage(this, topic, payload, qos, retain, properties, expiry);
+    const row = acceptMessage(this, topic, payload, qos, retain, properties, expiry, rest);
     if (row < 0) return row;
     this.outbox.setFlag(row, DeliveryFlag.Streamed);
     this.sender.stream(row, rest);
@@ -376,6 +379,7 @@ export class Client {
     } else if (this.#isUnsure) {
       subscriptions.forget(); // the session that is present may not be the one that had them
     }
+    this.isDoubtful = response.sessionPresent && (this.isDoubtful || this.#isUnsure);
     this.#isUnsure = false;
     this.events.connected(response.sessionPresent);
   }
@@ -392,8 +396,9 @@ export class Client {
     const { random } = this.#ports;
     const before = this.state;
     if (before === ClientState.Stopped || before === ClientState.Waiting) return;
-    const lasted = (this.time.now - this.#at) | 0;
+    const lasted = (this.time.now - this.#at) >>> 0;
     this.#enter(ClientState.Waiting);
+    this.transport.close(ONE, 0);
     decoder.release(ONE);
     this.message.lose();
     this.sender.forget();
@@ -404,7 +409,6 @@ export class Client {
     this.isPaused = false;
     this.waits = Waits.Nothing;
     this.isPingOwed = false;
-    this.transport.close(ONE, 0);
     if (before === ClientState.Connected && lasted >= BRIEF * this.limits.reconnectMilliseconds) this.#attempts = 0;
     if (before === ClientState.Connecting) this.#isUnsure = true;
     const { reconnectMilliseconds, reconnectMostMilliseconds } = this.limits;

@@ -135,6 +135,7 @@ export function checkClientLimits(limits: ClientLimits): void {
     if (!holds) throw new LimitsError(field, why);
   };
   need((limits.blockBytes & (limits.blockBytes - 1)) === 0, "blockBytes", "must be a power of two");
+  need(limits.payloadBytes >= limits.blockBytes, "payloadBytes", "must be at least blockBytes");
   need(limits.inflight <= limits.messages, "inflight", "must be at most messages");
   need(limits.stageBytes >= limits.topicBytes + 64, "stageBytes", "must be at least topicBytes + 64");
   need(limits.headBytes >= limits.topicBytes + 32, "headBytes", "must be at least topicBytes + 32");

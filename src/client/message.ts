@@ -86,6 +86,8 @@ export class Message {
     const { alias, body, flags } = decoder;
     if (decoder.topicLength === 0 && aliasesIn.lengthOf(alias) === 0) return this.#openUnknown();
     if ((flags & PublishFlag.QoS) === 4) {
+      // Without DUP it is no other's repetition [MQTT-3.3.1-1]: the identifier was of a session that is gone.
+      if (client.isDoubtful && (flags & PublishFlag.Dup) === 0) inbox.forget(ONE, decoder.packetId);
       this.#isRepeated = inbox.knows(ONE, decoder.packetId); // [MQTT-4.3.3-10]
       if (!this.#isRepeated && !hasReceipt(client)) return false;
     } else {

@@ -70,6 +70,10 @@ export function checkOptions(options: ConnectOptions): void {
   need(isInteger(options.will?.qos ?? 0, 2), "will.qos", "must be 0, 1 or 2");
 }
 
+/** Of a text, or of Binary Data [5.0 sections 1.5.4, 1.5.6]. */
+const MOST_BYTES = 65535;
+const TOO_LONG = "is longer than 65,535 bytes, or than stageBytes have room for";
+const TOO_LONG_OR_NONE = "is no text, is longer than 65,535 bytes, or than stageBytes have room for";
 // Names of options: CONNECT is written again on each connection, and a literal there would be a new string each time.
 const USER_NAME = "userName";
 const PASSWORD = "password";
@@ -186,7 +190,7 @@ export class ConnectWriter {
     }
     this.#at = at;
     if (options.properties === undefined) return;
-    this.#bytes(options.properties, PROPERTIES);
+    this.#bytes(options.properties, PROPERTIES, this.#limits.stageBytes);
     // Together with our own, none of which may come twice.
     if (!areProperties(this.#reader, first, this.#at, PacketType.CONNECT))
       fail(PROPERTIES, "can't be those of a CONNECT");
@@ -197,7 +201,8 @@ export class ConnectWriter {
     const qos = will.qos ?? 0;
     fields.flags |= ConnectFlag.Will | (qos << 3) | (will.retain === true ? ConnectFlag.WillRetain : 0);
     fields.willPropertiesAt = this.#at;
-    fields.willPropertiesLength = will.properties === undefined ? 0 : this.#bytes(will.properties, WILL_PROPERTIES);
+    fields.willPropertiesLength =
+      will.properties === undefined ? 0 : this.#bytes(will.properties, WILL_PROPERTIES, this.#limits.stageBytes);
     if (!areProperties(this.#reader, fields.willPropertiesAt, this.#at, WILL)) {
       fail(WILL_PROPERTIES, "can't be those of a will");
     }
@@ -216,15 +221,15 @@ export class ConnectWriter {
       return length;
     }
     const at = writeText(this.#u8, this.#at, this.#end, text);
-    if (at < 0) fail(option, "is no text, or too long for stageBytes");
+    if (at < 0 || at - this.#at > MOST_BYTES) fail(option, TOO_LONG_OR_NONE);
     const length = at - this.#at;
     this.#at = at;
     return length;
   }
 
-  #bytes(bytes: Uint8Array, option: string): number {
+  #bytes(bytes: Uint8Array, option: string, most = MOST_BYTES): number {
     const { length } = bytes;
-    if (this.#at + length > this.#end) fail(option, "is too long for stageBytes");
+    if (length > most || this.#at + length > this.#end) fail(option, TOO_LONG);
     this.#u8.set(bytes, this.#at);
     this.#at += length;
     return length;

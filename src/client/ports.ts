@@ -59,11 +59,11 @@ export const enum NotAccepted {
 }
 
 /**
- * What the client tells the application, called from `step`, and from nowhere else. Numbers of rows are those that
+ * What the client tells the application, called from `step`, `write`, `stop` and `abandon`. Numbers of rows are those that
  * `publish` and `subscribe` returned; after the call that ends one, the number may be used again.
  */
 export interface ClientEvents {
-  /** CONNACK with Success. */
+  /** CONNACK with Success; `Client.response` is what it said, its properties until the application calls the client. */
   connected(sessionPresent: boolean): void;
   /** There is no connection any more, or an attempt failed: Reason Code, return code of 3.1.1 as such, or `ClientCause`. */
   disconnected(reason: number): void;

@@ -93,8 +93,14 @@ export function hasReceipt(client: Client): boolean {
   const { inbox } = client;
   const has = hasRoom(client, true);
   client.waits = has ? Waits.Nothing : Waits.Receipt;
-  if (!has && inbox.firstOwed(ONE) === 0 && !inbox.hasOpen(ONE)) client.fail(ReasonCode.ReceiveMaximumExceeded);
-  return has;
+  if (has || inbox.firstOwed(ONE) !== 0 || inbox.hasOpen(ONE)) return has;
+  if (!client.isDoubtful) {
+    client.fail(ReasonCode.ReceiveMaximumExceeded);
+    return false;
+  }
+  inbox.clear(ONE); // all of them may be of a session that is gone
+  client.waits = Waits.Nothing;
+  return true;
 }
 
 /**
@@ -234,7 +240,9 @@ function handleFiltersAck(client: Client, at: number, length: number, type: Pack
     subscriptions.setStage(row, Stage.Granted);
     return events.subscribed(row, code);
   }
-  subscriptions.remove(row);
+  // Who can't unsubscribe is subscribed as before.
+  if (!isSubscribe && code >= ReasonCode.UnspecifiedError) subscriptions.setStage(row, Stage.Granted);
+  else subscriptions.remove(row);
   if (isSubscribe) events.subscribed(row, code);
   else events.unsubscribed(row, code);
 }

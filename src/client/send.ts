@@ -57,7 +57,7 @@ export class Sender {
   /** DISCONNECT, after what is gathered, unless another packet is half sent. */
   disconnect(reasonCode: ReasonCode): void {
     const { layout, sessions, tables, transport, version } = this.#client;
-    this.#flush();
+    this.flush();
     if (layout.index[sessions.sending + ONE] !== NONE || transport.writable(ONE) < ACK_BYTES) return;
     const code = version === Version.V5_0 ? reasonCode : ReasonCode.Success;
     this.send(writeDisconnect(layout.u8, tables.output, code) - tables.output);
@@ -139,11 +139,11 @@ export class Sender {
     writer.at = tables.output;
     writer.end = tables.output + (writable < limits.outputBytes ? writable : limits.outputBytes);
     const isDone = this.#fill();
-    return this.#flush() && !isDone;
+    return this.flush() && !isDone;
   }
 
   /** Sends what is gathered; the application may have stopped the client meanwhile. False when there is nothing. */
-  #flush(): boolean {
+  flush(): boolean {
     const writer = this.#writer;
     const count = writer.at - this.#client.tables.output;
     writer.at = 0;
@@ -195,7 +195,7 @@ export class Sender {
         continue;
       }
       const packetId = this.#packetId();
-      const options = isWanted ? subscriptions.options(row) : -1;
+      const options = isWanted ? subscriptions.options(row) & (version === Version.V5_0 ? 0xff : 3) : -1;
       writer.at = writeFilterRequest(
         u8,
         writer.at,

@@ -77,9 +77,12 @@ export class Inbox {
 
   /** The application accepts the message of `packetId`. False when none waits for that. */
   accept(session: number, packetId: number): boolean {
-    const { u8 } = this.#layout;
-    let row = this.#find(this.#sessions.owedFirst, session, packetId);
-    if (row !== NONE && u8[this.#state + row] >= Receipt.PubackOpen) {
+    const { u8, u16, index } = this.#layout;
+    let row = index[this.#sessions.owedFirst + session];
+    // Other acknowledgements may be owed for the same identifier.
+    while (row !== NONE && (u16[this.#packetId + row] !== packetId || u8[this.#state + row] < Receipt.PubackOpen))
+      row = index[this.#next + row];
+    if (row !== NONE) {
       u8[this.#state + row] = accepted(u8[this.#state + row]);
       return true;
     }
@@ -100,6 +103,13 @@ export class Inbox {
     u8[this.#state + row] = Receipt.PubcompOwed;
     u8[this.#reasonCode + row] = 0;
     return true;
+  }
+
+  /** Forgets a Packet Identifier that waits for PUBREL. */
+  forget(session: number, packetId: number): void {
+    const { pendingFirst, pendingLast } = this.#sessions;
+    if (this.#find(pendingFirst, session, packetId) !== NONE)
+      this.#free(session, this.#unlinkFound(pendingFirst, pendingLast, session));
   }
 
   /** Owes `state` for a Packet Identifier that was waiting for PUBREL. False when none was. */

@@ -7,7 +7,7 @@ import { Client, ClientState } from "../../../src/client/client";
 import type { ClientLimits } from "../../../src/client/limits";
 import { type ConnectOptions as CoreOptions, OptionsError } from "../../../src/client/options";
 import { ClientCause, type ClientEvents } from "../../../src/client/ports";
-import { PacketType, ReasonCode } from "../../../src/mqtt/constants";
+import { PacketType, ReasonCode, Version } from "../../../src/mqtt/constants";
 import { NodeClock } from "../clock";
 import { MqttError, NotAcceptedError, OVERTAKEN } from "./errors";
 import { type Handler, Handlers, type ReceivedMessage } from "./handlers";
@@ -42,6 +42,10 @@ interface Events {
   message: [message: ReceivedMessage];
   /** QoS 0 that came while the handlers were far behind: nobody gets it. */
   dropped: [message: ReceivedMessage];
+  /** The server refuses a Topic Filter that it had granted, after it has forgotten the session. */
+  subscriptionLost: [filter: string, error: MqttError];
+  /** `close` was called. */
+  close: [];
   /** A handler threw, or what it returned was rejected; the message is acknowledged all the same. */
   handlerError: [error: unknown];
 }
@@ -55,12 +59,15 @@ export class MqttClient extends EventEmitter<Events> {
   readonly #published = new Map<number, Waiting<void>>();
   readonly #subscribed = new Map<number, Waiting<number>>();
   readonly #unsubscribed = new Map<number, Waiting<void>>();
+  /** Topic Filters by the core's number for them. */
+  readonly #filters = new Map<number, string>();
   readonly #timer: NodeJS.Timeout;
   #server: ServerInfo | undefined;
   #connecting: Waiting<void> | undefined;
   #retry = false;
   #pieces: Buffer[] = [];
   #epoch = 0;
+  #connection = 0;
   #isScheduled = false;
   /** Calls of `close` that wait for what is published. */
   #onDrained: (() => void)[] = [];
@@ -85,7 +92,7 @@ export class MqttClient extends EventEmitter<Events> {
       disconnected: (reason) => this.#disconnected(reason),
       published: (row, reason) => this.#publishedWith(row, reason),
       subscribed: (row, reason) => {
-        this.#settle(this.#subscribed, row, reason, reason);
+        this.#subscribedWith(row, reason);
         this.#settle(this.#unsubscribed, row, OVERTAKEN, undefined);
       },
       unsubscribed: (row, reason) => {
@@ -131,6 +138,11 @@ export class MqttClient extends EventEmitter<Events> {
     return this.#published.size;
   }
 
+  /** @internal @throws OptionsError before MQTT 5.0, which has no Response Topic. */
+  checkVersion(): void {
+    if (this.#core.version !== Version.V5_0) throw new OptionsError("responseTopic", "exists from MQTT 5.0 on");
+  }
+
   /** @internal The first connection. */
   start(options: CoreOptions, retry: boolean): Promise<void> {
     this.#retry = retry;
@@ -162,28 +174,38 @@ export class MqttClient extends EventEmitter<Events> {
    * @throws OptionsError; NotAcceptedError: nothing has happened; MqttError with the server's Reason Code.
    */
   async subscribe(filter: string, handler?: Handler, options: SubscribeOptions = {}): Promise<number> {
-    const bits = subscriptionOptions(options);
+    const bits = subscriptionOptions(options, this.#core.version);
     const before = this.#handlers.get(filter);
-    this.#handlers.set(filter, handler ?? before);
+    const now = handler ?? before;
+    this.#handlers.set(filter, now);
     try {
-      return await this.#wait(this.#subscribed, this.#core.subscribe(filter, bits));
+      const row = this.#core.subscribe(filter, bits);
+      if (row > 0) this.#filters.set(row, filter);
+      return await this.#wait(this.#subscribed, row);
     } catch (error) {
-      this.#handlers.set(filter, before);
+      if (this.#handlers.get(filter) === now) this.#handlers.set(filter, before);
       throw error;
     }
   }
 
   /** @throws NotAcceptedError when there is no such subscription; MqttError with the server's Reason Code. */
   async unsubscribe(filter: string): Promise<void> {
+    const before = this.#handlers.get(filter);
     this.#handlers.set(filter, undefined);
-    await this.#wait(this.#unsubscribed, this.#core.unsubscribe(filter));
+    try {
+      await this.#wait(this.#unsubscribed, this.#core.unsubscribe(filter));
+    } catch (error) {
+      const isRefused = error instanceof MqttError && error.reasonCode !== 0; // it is subscribed to as before
+      if (isRefused && this.#handlers.get(filter) === undefined) this.#handlers.set(filter, before);
+      throw error;
+    }
   }
 
   /**
    * Messages of a filter, one after the other, until `close`; the next is asked for when the loop's body is done with this
    * one, and the server is not read, or sends no more, while too many wait. A loop that is left unsubscribes; what had come
    * and was not asked for is acknowledged, and nobody gets it.
-   * @throws as `subscribe`; the signal's reason when it aborts.
+   * @throws as `subscribe`; MqttError when the server refuses the filter later; the signal's reason when it aborts.
    */
   async *messages(
     filter: string,
@@ -194,6 +216,13 @@ export class MqttClient extends EventEmitter<Events> {
     const queue: { message: ReceivedMessage; done: () => void }[] = [];
     let wake = (): void => {};
     const onEnd = (): void => wake();
+    let lost: MqttError | undefined;
+    const onLost = (other: string, error: MqttError): void => {
+      if (other !== filter) return;
+      lost = error;
+      wake();
+    };
+    this.on("subscriptionLost", onLost);
     this.#onClose.add(onEnd);
     signal?.addEventListener("abort", onEnd);
     const handler = (message: ReceivedMessage): Promise<void> =>
@@ -205,6 +234,7 @@ export class MqttClient extends EventEmitter<Events> {
       await this.subscribe(filter, handler, subscription);
       while (!this.#isClosed) {
         signal?.throwIfAborted();
+        if (queue.length === 0 && lost !== undefined) throw lost;
         if (queue.length === 0) {
           await new Promise<void>((resolve) => {
             wake = resolve;
@@ -215,10 +245,11 @@ export class MqttClient extends EventEmitter<Events> {
         }
       }
     } finally {
+      this.off("subscriptionLost", onLost);
       this.#onClose.delete(onEnd);
       signal?.removeEventListener("abort", onEnd);
       for (const { done } of queue) done();
-      if (!this.#isClosed) await this.unsubscribe(filter).catch(() => {});
+      if (!this.#isClosed) this.unsubscribe(filter).catch(() => {}); // the loop does not wait for the server
     }
   }
 
@@ -261,14 +292,16 @@ export class MqttClient extends EventEmitter<Events> {
     this.#connecting = undefined;
     for (const wake of this.#onClose) wake();
     this.#drained();
+    this.#requests.end(error);
     for (const waiting of [this.#published, this.#subscribed, this.#unsubscribed]) {
       for (const { reject } of waiting.values()) reject(error);
       waiting.clear();
     }
+    this.emit("close");
   }
 
   #wait<T>(map: Map<number, Waiting<T>>, row: number): Promise<T> {
-    if (row < 0) return Promise.reject(new NotAcceptedError(row));
+    if (row < 0) return Promise.reject(new NotAcceptedError(row, map === (this.#published as unknown)));
     if (this.#isClosed) return Promise.reject(new MqttError("not done", ClientCause.Stopped));
     this.#schedule();
     const before = map.get(row); // asked for twice: both hear of it
@@ -288,6 +321,16 @@ export class MqttClient extends EventEmitter<Events> {
     return waiting;
   }
 
+  /** A filter that was granted may be refused when it has to be asked for again: nobody waits for that. */
+  #subscribedWith(row: number, reason: number): void {
+    const filter = this.#filters.get(row);
+    const isLost = reason >= ReasonCode.UnspecifiedError && !this.#subscribed.has(row) && filter !== undefined;
+    this.#settle(this.#subscribed, row, reason, reason);
+    if (!isLost) return;
+    this.#handlers.set(filter, undefined);
+    this.emit("subscriptionLost", filter, new MqttError("not subscribed any more", reason, this.#reasonString()));
+  }
+
   #settle<T>(map: Map<number, Waiting<T>>, row: number, reason: number, value: T): void {
     const waiting = map.get(row);
     if (waiting === undefined) return;
@@ -303,7 +346,8 @@ export class MqttClient extends EventEmitter<Events> {
    */
   #regulate(): void {
     const isBehind = this.#isBehind(1);
-    const isAwaited = this.#published.size + this.#subscribed.size + this.#unsubscribed.size > 0;
+    const calls = this.#published.size + this.#subscribed.size + this.#unsubscribed.size;
+    const isAwaited = calls + this.#requests.waiting > 0;
     if (isBehind && !isAwaited) {
       this.#core.pause();
     } else if (this.#core.isPaused) {
@@ -341,6 +385,7 @@ export class MqttClient extends EventEmitter<Events> {
   }
 
   #connected(sessionPresent: boolean): void {
+    this.#connection++;
     if (!sessionPresent) this.#epoch++;
     this.#server = this.#serverInfo(sessionPresent);
     if (this.#connecting !== undefined) {
@@ -415,8 +460,11 @@ export class MqttClient extends EventEmitter<Events> {
     }
     this.emit("message", received);
     const epoch = this.#epoch;
+    const connection = this.#connection;
     this.#handlers.dispatch(received, () => {
-      if (qos > 0 && epoch === this.#epoch) this.#core.accept(packetId); // else the server has forgotten it
+      // Else its Packet Identifier is another message's by now: of QoS 1 with its connection, of QoS 2 with its session.
+      const isOurs = qos === 2 ? epoch === this.#epoch : connection === this.#connection;
+      if (qos > 0 && isOurs) this.#core.accept(packetId);
       this.#regulate();
       this.#schedule();
     });

@@ -27,6 +27,7 @@ import { type ConnectOptions, coreOptions } from "./options";
 export async function connect(url: string, options: ConnectOptions = {}): Promise<MqttClient> {
   const { limits = clientPresets.client, retry = false, signal } = options;
   const { host, port, isTls, userName, password } = parseUrl(url);
+  if (!isTls && options.tls !== undefined) throw new OptionsError("tls", "needs a url that begins with mqtts://");
   const core = coreOptions({ userName, password, ...options });
   signal?.throwIfAborted();
   const open = (): Socket => {
@@ -36,10 +37,10 @@ export async function connect(url: string, options: ConnectOptions = {}): Promis
   const client = new MqttClient(limits, open, options);
   const abort = (): void => void client.close(true);
   signal?.addEventListener("abort", abort, { once: true });
+  client.once("close", () => signal?.removeEventListener("abort", abort));
   try {
     await client.start(core, retry);
   } catch (error) {
-    signal?.removeEventListener("abort", abort);
     signal?.throwIfAborted();
     throw error;
   }

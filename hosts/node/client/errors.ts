@@ -25,8 +25,10 @@ export class NotAcceptedError extends Error {
   /** The field of `ClientLimits` that is used up, if one is. */
   readonly limit: string | undefined;
 
-  constructor(reason: NotAccepted) {
-    const [limit, text] = notAccepted[reason] ?? [undefined, "not accepted"];
+  /** @internal */
+  constructor(reason: NotAccepted, isMessage: boolean) {
+    const all = isMessage ? notAccepted : { ...notAccepted, ...notSubscribed };
+    const [limit, text] = all[reason] ?? [undefined, "not accepted"];
     super(text);
     this.name = "NotAcceptedError";
     this.limit = limit;
@@ -34,7 +36,7 @@ export class NotAcceptedError extends Error {
 }
 
 const notAccepted: Readonly<Record<number, readonly [limit: string | undefined, text: string]>> = {
-  [NotAccepted.Messages]: ["messages", "all messages or subscriptions are in use"],
+  [NotAccepted.Messages]: ["messages", "all messages are in use"],
   [NotAccepted.PayloadBytes]: ["payloadBytes", "payloadBytes are in use"],
   [NotAccepted.Topic]: [undefined, "no valid Topic Name or Topic Filter, or too long"],
   [NotAccepted.Offline]: [undefined, "QoS 0 needs a connection, and there is none"],
@@ -45,6 +47,10 @@ const notAccepted: Readonly<Record<number, readonly [limit: string | undefined, 
 
 /** Beside `ClientCause`: a later call about the same Topic Filter wants the contrary. */
 export const OVERTAKEN = 0x1ff;
+
+const notSubscribed: Readonly<Record<number, readonly [limit: string, text: string]>> = {
+  [NotAccepted.Messages]: ["subscriptions", "all subscriptions are in use"],
+};
 
 function causeOf(reason: number): string {
   switch (reason) {

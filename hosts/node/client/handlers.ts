@@ -49,7 +49,9 @@ export class Handlers {
     const handled: Promise<void>[] = [];
     if (this.#all !== undefined) handled.push(this.#handle(this.#all, message));
     for (const [filter, handler] of this.#byFilter) {
-      if (filterMatches(filter, message.topic)) handled.push(this.#handle(handler, message));
+      // What is shared comes under its topic [5.0 section 4.8.2].
+      const own = filter.replace(/^\$share\/[^/]+\//, "");
+      if (filterMatches(own, message.topic)) handled.push(this.#handle(handler, message));
     }
     if (handled.length === 0) return done();
     this.unsettled++;

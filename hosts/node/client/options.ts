@@ -89,11 +89,21 @@ export function publishOptions(options: PublishOptions, version: Version): { pro
 }
 
 /** Subscription Options as a byte [5.0 section 3.8.3.1]. @throws OptionsError */
-export function subscriptionOptions(options: SubscribeOptions): number {
+export function subscriptionOptions(options: SubscribeOptions, version: Version): number {
   checkNames(options, subscribeNames, "");
   const { qos = 0, noLocal = false, retainAsPublished = false, retainHandling = 0 } = options;
   checkQos(qos);
   if (![0, 1, 2].includes(retainHandling)) throw new OptionsError("retainHandling", "must be 0, 1 or 2");
+  if (version !== Version.V5_0) {
+    const isNew = noLocal
+      ? "noLocal"
+      : retainAsPublished
+        ? "retainAsPublished"
+        : retainHandling
+          ? "retainHandling"
+          : "";
+    if (isNew !== "") throw new OptionsError(isNew, "exists from MQTT 5.0 on");
+  }
   return qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0) | (retainHandling << 4);
 }
 

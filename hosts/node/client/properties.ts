@@ -124,6 +124,8 @@ function sized(bytes: Buffer, name: string): Buffer {
 export function decodeProperties(u8: Uint8Array, at: number, end: number, type: PacketType): DecodedProperties {
   const reader = new PropertyReader(u8);
   const found: DecodedProperties = {};
+  const identifiers: number[] = [];
+  const pairs: (readonly [string, string])[] = [];
   const text = (from: number, length: number): string => Buffer.from(u8.subarray(from, from + length)).toString("utf8");
   while (at < end) {
     const next = reader.read(at, end, type);
@@ -148,12 +150,14 @@ export function decodeProperties(u8: Uint8Array, at: number, end: number, type: 
         found.serverReference = text(reader.at, reader.length);
         break;
       case Property.SubscriptionIdentifier:
-        found.subscriptionIdentifiers = [...(found.subscriptionIdentifiers ?? []), reader.value];
+        identifiers.push(reader.value);
+        found.subscriptionIdentifiers = identifiers;
         break;
       case Property.UserProperty: {
         const value = reader.at + reader.length;
         const pair = [text(reader.at, reader.length), text(value + 2, readU16(u8, value))] as const;
-        found.userProperties = [...(found.userProperties ?? []), pair];
+        pairs.push(pair);
+        found.userProperties = pairs;
       }
     }
     at = next;

@@ -22,7 +22,7 @@ const MOST_TIMEOUT = 0x7fffffff;
 /** The requests of a client that wait. */
 export class Requests {
   readonly #client: MqttClient;
-  readonly #waiting = new Map<string, (response: ReceivedMessage) => void>();
+  readonly #waiting = new Map<string, { resolve(response: ReceivedMessage): void; reject(error: Error): void }>();
   /** By Response Topic: subscribed to, once. */
   readonly #topics = new Map<string, Promise<number>>();
   readonly #ownTopic = `response/${randomUUID()}`;
@@ -31,11 +31,21 @@ export class Requests {
     this.#client = client;
   }
 
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** The client is closed: none will be answered. */
+  end(error: Error): void {
+    for (const { reject } of this.#waiting.values()) reject(error);
+  }
+
   async request(topic: string, payload: string | Uint8Array, options: RequestOptions): Promise<ReceivedMessage> {
     const { timeout = 10_000, signal, responseTopic = this.#ownTopic, ...publish } = options;
     if (!Number.isInteger(timeout) || timeout < 1 || timeout > MOST_TIMEOUT) {
       throw new OptionsError("timeout", `must be from 1 to ${MOST_TIMEOUT} ms`);
     }
+    this.#client.checkVersion();
     signal?.throwIfAborted();
     const correlationData = publish.correlationData ?? randomBytes(8);
     const key = Buffer.from(correlationData).toString("hex");
@@ -43,7 +53,7 @@ export class Requests {
     let timer: NodeJS.Timeout | undefined;
     let abort = (): void => {};
     const answered = new Promise<ReceivedMessage>((resolve, reject) => {
-      this.#waiting.set(key, resolve);
+      this.#waiting.set(key, { resolve, reject });
       timer = setTimeout(() => reject(new MqttError("no response", ClientCause.ConnectTimeout)), timeout);
       abort = () => reject(signal?.reason);
       signal?.addEventListener("abort", abort, { once: true });
@@ -73,6 +83,6 @@ export class Requests {
 
   #take(message: ReceivedMessage): void {
     if (message.correlationData === undefined) return;
-    this.#waiting.get(Buffer.from(message.correlationData).toString("hex"))?.(message);
+    this.#waiting.get(Buffer.from(message.correlationData).toString("hex"))?.resolve(message);
   }
 }

@@ -153,14 +153,15 @@ async function subscribe(
   printer: Printer,
   debug: (line: string) => void,
 ): Promise<void> {
-  const { qos } = target;
+  const { qos, options } = target;
+  const handling = (retainHandling: number) => (options.version === 5 ? { retainHandling } : {});
   const refused = (filter: string) => (error: Error) => {
     throw new Exit(1, `the subscription ${printable(filter)} was refused: ${reasonOf(error)}`);
   };
   // The client knows only its own subscriptions: one of an earlier process is taken over, then ended. 5.0 can say that
   // nobody wants what is retained.
   const leave = async (filter: string): Promise<void> => {
-    await client.subscribe(filter, undefined, { retainHandling: 2 }).catch(refused(filter));
+    await client.subscribe(filter, undefined, handling(2)).catch(refused(filter));
     await client.unsubscribe(filter);
     debug(`unsubscribed from ${printable(filter)}`);
   };
@@ -169,7 +170,7 @@ async function subscribe(
   printer.isLeaving = false;
   const enter = async (filter: string): Promise<void> => {
     const granted = await client
-      .subscribe(filter, undefined, { qos, retainHandling: flags.retain ? 0 : 2 })
+      .subscribe(filter, undefined, { qos, ...handling(flags.retain ? 0 : 2) })
       .catch(refused(filter));
     debug(`subscribed to ${printable(filter)} at QoS ${granted}`);
   };

@@ -45,14 +45,21 @@ describe("the message of an MqttError", () => {
 
 test.each([
   [NotAccepted.Messages, "messages"],
+  [NotAccepted.Invalid, undefined],
   [NotAccepted.PayloadBytes, "payloadBytes"],
   [NotAccepted.Topic, undefined],
   [NotAccepted.Offline, undefined],
   [NotAccepted.Unsupported, undefined],
   [NotAccepted.Unknown, undefined],
 ])("a NotAcceptedError says why: %i", (reason, limit) => {
-  const error = new NotAcceptedError(reason);
+  const error = new NotAcceptedError(reason, true);
   expect(error.limit).toBe(limit);
   expect(error.message).not.toBe("not accepted");
   if (limit !== undefined) expect(error.message).toContain(limit);
+});
+
+test("a NotAcceptedError about a Topic Filter names the limit of subscriptions", () => {
+  const error = new NotAcceptedError(NotAccepted.Messages, false);
+  expect(error.limit).toBe("subscriptions");
+  expect(error.message).toContain("subscriptions");
 });
