@@ -212,6 +212,46 @@ describe.each(levels)("version %i", (version) => {
   });
 });
 
+test("Subscription Options of 5.0 are not sent to a server of 3.1.1 [MQTT-3.8.3-4]", () => {
+  const { client, harness, wire, settle } = start({ version: 5, clientId: "c" });
+  client.subscribe("a", 0x25);
+  settle();
+  client.stop();
+  const sent: number[] = [];
+  const write = harness.transport.connect.bind(harness.transport);
+  harness.transport.connect = (...all) => {
+    const stream = write(...all);
+    const original = stream.write.bind(stream);
+    stream.write = (bytes, at, count) => {
+      sent.push(...Array.from(bytes).slice(at, at! + count!));
+      return original(bytes, at, count);
+    };
+    return stream;
+  };
+  client.start({ version: 4, clientId: "c" });
+  settle();
+  expect(wire.dialed).toBe(2);
+  const at = sent.indexOf(0x82);
+  expect(at).toBeGreaterThan(0);
+  expect(sent.slice(at + 4, at + 8)).toEqual([0, 1, 0x61, 1]);
+});
+
+test.each(["userName", "password", "will.topic", "will.payload"])(
+  "%s beyond 65,535 bytes is an error of options",
+  (option) => {
+    const limits = { ...clientPresets.client, stageBytes: 300_000, outputBytes: 400_000 };
+    const peer = startClient(startBroker({ limits: presets.esp32 }), limits);
+    const long = new Uint8Array(65_536).fill(0x61);
+    const options: ConnectOptions = {
+      userName: option === "userName" ? long : "u",
+      password: option === "password" ? long : "p",
+      will: { topic: option === "will.topic" ? long : "t", payload: option === "will.payload" ? long : undefined },
+    };
+    expect(() => peer.client.start(options)).toThrow(`option "${option}"`);
+    expect(peer.wire.dialed).toBe(0);
+  },
+);
+
 /** A client of the same server that the test plays itself. */
 function join(peer: Peer, level: 4 | 5, id: string): TestClient {
   const other = peer.harness.client();

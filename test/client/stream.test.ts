@@ -146,6 +146,13 @@ describe.each([4, 5])("version %i", (version) => {
   });
 });
 
+test("no more is streamed than a packet can hold, its Topic Name included", () => {
+  const { client } = start(5);
+  const topic = "t".repeat(70);
+  expect(client.publishStream(topic, undefined, 268435455 - 64, 1, false)).toBe(NotAccepted.PayloadBytes);
+  expect(client.publishStream(topic, undefined, 268435455 - 64 - 70, 1, false)).toBeGreaterThan(0);
+});
+
 test("a streamed message of which the server has only the acknowledgement to give ends as any other", () => {
   const peer = start(5, false);
   const { client, events, wire, settle, advance } = peer;

@@ -175,28 +175,29 @@ export class MqttClient extends EventEmitter<Events> {
    */
   async subscribe(filter: string, handler?: Handler, options: SubscribeOptions = {}): Promise<number> {
     const bits = subscriptionOptions(options, this.#core.version);
-    const before = this.#handlers.get(filter);
-    const now = handler ?? before;
-    this.#handlers.set(filter, now);
+    const own = handler ?? this.#handlers.get(filter);
+    this.#handlers.set(filter, own);
     try {
       const row = this.#core.subscribe(filter, bits);
       if (row > 0) this.#filters.set(row, filter);
-      return await this.#wait(this.#subscribed, row);
+      const granted = await this.#wait(this.#subscribed, row);
+      this.#handlers.keep(filter, own);
+      return granted;
     } catch (error) {
-      if (this.#handlers.get(filter) === now) this.#handlers.set(filter, before);
+      this.#handlers.revert(filter, own);
       throw error;
     }
   }
 
   /** @throws NotAcceptedError when there is no such subscription; MqttError with the server's Reason Code. */
   async unsubscribe(filter: string): Promise<void> {
-    const before = this.#handlers.get(filter);
     this.#handlers.set(filter, undefined);
     try {
       await this.#wait(this.#unsubscribed, this.#core.unsubscribe(filter));
+      if (this.#handlers.get(filter) === undefined) this.#handlers.keep(filter, undefined);
     } catch (error) {
-      const isRefused = error instanceof MqttError && error.reasonCode !== 0; // it is subscribed to as before
-      if (isRefused && this.#handlers.get(filter) === undefined) this.#handlers.set(filter, before);
+      // Refused: it is subscribed to as before.
+      if (error instanceof MqttError && error.reasonCode !== 0) this.#handlers.revert(filter, undefined);
       throw error;
     }
   }
@@ -328,6 +329,7 @@ export class MqttClient extends EventEmitter<Events> {
     this.#settle(this.#subscribed, row, reason, reason);
     if (!isLost) return;
     this.#handlers.set(filter, undefined);
+    this.#handlers.keep(filter, undefined);
     this.emit("subscriptionLost", filter, new MqttError("not subscribed any more", reason, this.#reasonString()));
   }
 

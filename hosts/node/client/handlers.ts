@@ -25,6 +25,8 @@ export class Handlers {
   unsettled = 0;
   unsettledBytes = 0;
   readonly #byFilter = new Map<string, Handler>();
+  /** Those whose filters are granted. */
+  readonly #kept = new Map<string, Handler>();
   readonly #all: Handler | undefined;
   readonly #failed: (error: unknown) => void;
 
@@ -36,6 +38,17 @@ export class Handlers {
 
   get(filter: string): Handler | undefined {
     return this.#byFilter.get(filter);
+  }
+
+  /** The filter was granted; or, undefined, given up. */
+  keep(filter: string, handler: Handler | undefined): void {
+    if (handler === undefined) this.#kept.delete(filter);
+    else this.#kept.set(filter, handler);
+  }
+
+  /** The filter was refused to `handler`, which gives way to the one before. */
+  revert(filter: string, handler: Handler | undefined): void {
+    if (this.get(filter) === handler) this.set(filter, this.#kept.get(filter));
   }
 
   /** Undefined: it has none any more. */
