@@ -113,6 +113,7 @@ describe.each(kinds)("%s", (kind) => {
       expect(payload.toString()).toBe("kept");
       break;
     }
+    await client.unsubscribe("a"); // it has begun
     await expect(client.unsubscribe("a")).rejects.toThrow("no such subscription");
     const got: string[] = [];
     const loop = (async () => {
