@@ -8,8 +8,6 @@ const { widths, script } = await engineFor("../device/sockets.xs.ts");
 const broker = await engineFor("../device/broker.xs.ts");
 const contract = await engineFor("../device/contract.xs.ts");
 const client = await engineFor("../device/client.xs.ts");
-const { script: log } = await engineFor("../device/log.xs.ts");
-const { script: local } = await engineFor("../device/local.xs.ts");
 
 /** The peers' buffers are there too, so the machine is larger than a device's. */
 const options = ["--chunks", "1000000"];
@@ -74,33 +72,5 @@ describe.each(widths)("on XS, %s bits", (bits) => {
     const { code, output, errors } = await start(bits, engine.script, { options: machine }).done;
     expect(code, errors).toBe(0);
     expect(output.trim()).toBe(`passed ${tests}, failed 0`);
-  });
-});
-
-describe.each(widths)("the local client on XS, %s bits", (bits) => {
-  test("1,000 messages to the broker and back, of every QoS, allocate nothing", async () => {
-    const { code, output, errors } = await start(bits, local, { options }).done;
-    expect(code, errors).toBe(0);
-    expect(output.trim().split("\n")).toEqual(["published 1030 received 1030", "allocated 0 0 0"]);
-  });
-
-  test("one object a message is seen", async () => {
-    const { code, output, errors } = await start(bits, local, { options, args: ["plant"] }).done;
-    expect(code, errors).toBe(0);
-    expect(output).toContain("allocated 2000 0 0");
-  });
-});
-
-describe.each(widths)("the log on XS, %s bits", (bits) => {
-  test("3,000 events that are not told allocate nothing", async () => {
-    const { code, output, errors } = await start(bits, log, { options }).done;
-    expect(code, errors).toBe(0);
-    expect(output.trim().split("\n")).toEqual(["lines false", "allocated 0 0 0"]);
-  });
-
-  test("those that are told are seen", async () => {
-    const { code, output, errors } = await start(bits, log, { options, args: ["plant"] }).done;
-    expect(code, errors).toBe(0);
-    expect(output).toMatch(/^lines true\nallocated [1-9]/);
   });
 });

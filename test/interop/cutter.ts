@@ -1,4 +1,4 @@
-// A proxy between a client and a server, which cuts their connections.
+// A proxy between a client and a server, which holds and cuts their connections.
 
 import net from "node:net";
 import { afterEach } from "vitest";
@@ -9,12 +9,15 @@ afterEach(async () => {
   for (const proxy of proxies.splice(0)) await proxy.stop();
 });
 
-/** Passes bytes on until it is told to cut. */
+/** Passes bytes on until it is told to cut, or to hold. */
 export class Cutter {
   port = 0;
   connections = 0;
   /** Bytes after which the connections are cut, in either direction. */
   left = Number.POSITIVE_INFINITY;
+  /** Bytes that went to the server. */
+  passed = 0;
+  #isHeld = false;
   readonly #sockets = new Set<net.Socket>();
   readonly #server: net.Server;
 
@@ -33,10 +36,12 @@ export class Cutter {
           into.destroy();
         });
         from.on("data", (bytes: Buffer) => {
+          if (from === near) this.passed += bytes.length;
           into.write(bytes.subarray(0, this.left));
           this.left -= bytes.length;
           if (this.left <= 0) this.cut();
         });
+        if (this.#isHeld) from.pause();
       }
     });
   }
@@ -47,6 +52,16 @@ export class Cutter {
     await new Promise<void>((resolve) => proxy.#server.listen(0, "127.0.0.1", resolve));
     proxy.port = (proxy.#server.address() as net.AddressInfo).port;
     return proxy;
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  release(): void {
+    this.#isHeld = false;
+    for (const socket of this.#sockets) socket.resume();
   }
 
   cut(): void {

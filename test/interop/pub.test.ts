@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { presets } from "../../src/memory/limits";
-import { Between, connack, Script } from "./between";
 import { connectJs, sleep, until } from "./clients";
 import { Midge } from "./command";
+import { Cutter } from "./cutter";
+import { connack, Script } from "./script";
 import { findCommand, startServer } from "./server";
 
 const present = findCommand("mosquitto") !== undefined && findCommand("mosquitto_sub") !== undefined;
@@ -107,7 +108,7 @@ describe.each(kinds)("%s", (kind) => {
     const { port } = await startServer(presets.node, kind);
     const watcher = await connectJs(port, 5);
     await watcher.client.subscribeAsync("n", { qos: 2 });
-    const between = await Between.start(port);
+    const between = await Cutter.start(port);
     const kept = ["-i", "cut", "-c", "-x", "1000"];
     const midge = new Midge(["pub", "-p", `${between.port}`, "-t", "n", "-q", "2", "-l", "-d", ...kept], {}, "open");
     const lines = Array.from({ length: 300 }, (_, i) => `${i}`);
@@ -153,7 +154,7 @@ describe.skipIf(!present)("mosquitto_sub", () => {
 describe("what is on its way is bounded", () => {
   test("of 100,000 lines at QoS 1 a held server lets less than 1 MB be read; all arrive when it goes on", async () => {
     const { port } = await startServer(presets.node, "midge");
-    const between = await Between.start(port);
+    const between = await Cutter.start(port);
     const watcher = await connectJs(port, 5);
     let count = 0;
     let isInOrder = true;

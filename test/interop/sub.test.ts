@@ -3,9 +3,10 @@
 import { spawn } from "node:child_process";
 import { describe, expect, test } from "vitest";
 import { presets } from "../../src/memory/limits";
-import { Between, connack, Script } from "./between";
 import { connectJs, type JsClient, sleep, until } from "./clients";
 import { Midge } from "./command";
+import { Cutter } from "./cutter";
+import { connack, Script } from "./script";
 import { findCommand, startServer } from "./server";
 
 const present = findCommand("mosquitto") !== undefined && findCommand("mosquitto_pub") !== undefined;
@@ -129,7 +130,7 @@ describe.each(kinds)("%s", (kind) => {
 
     test("a connection that is lost comes back, and the subscriptions with it", async () => {
       const { port } = await startServer(presets.node, kind);
-      const between = await Between.start(port);
+      const between = await Cutter.start(port);
       const publisher = await connectJs(port, 5);
       const midge = await subscribed(between.port, ["-V", version, "-t", "a", "-C", "2", "-q", "1"]);
       await publish(publisher, ["a", "before"]);

@@ -1,4 +1,4 @@
-// What a test puts between a client and its server, or in the server's place.
+// What a test puts in a server's place.
 
 import net from "node:net";
 import mqttPacket, { type IConnackPacket, type Packet } from "mqtt-packet";
@@ -14,66 +14,6 @@ afterEach(async () => {
 async function listenOn(server: net.Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return (server.address() as net.AddressInfo).port;
-}
-
-/** Passes bytes on, unless it is held or cut. */
-export class Between {
-  port = 0;
-  connections = 0;
-  /** Bytes that went to the server. */
-  passed = 0;
-  #isHeld = false;
-  readonly #sockets = new Set<net.Socket>();
-  readonly #server: net.Server;
-
-  private constructor(to: number) {
-    this.#server = net.createServer((near) => {
-      this.connections++;
-      const far = net.connect(to, "127.0.0.1");
-      for (const [from, into] of [
-        [near, far],
-        [far, near],
-      ]) {
-        this.#sockets.add(from);
-        from.on("error", () => {});
-        from.on("close", () => {
-          this.#sockets.delete(from);
-          into.destroy();
-        });
-        from.on("data", (bytes: Buffer) => {
-          if (from === near) this.passed += bytes.length;
-          into.write(bytes);
-        });
-        if (this.#isHeld) from.pause();
-      }
-    });
-  }
-
-  static async start(to: number): Promise<Between> {
-    const between = new Between(to);
-    open.push(between);
-    between.port = await listenOn(between.#server);
-    return between;
-  }
-
-  hold(): void {
-    this.#isHeld = true;
-    for (const socket of this.#sockets) socket.pause();
-  }
-
-  release(): void {
-    this.#isHeld = false;
-    for (const socket of this.#sockets) socket.resume();
-  }
-
-  cut(): void {
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  async stop(): Promise<void> {
-    this.cut();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
 }
 
 /** A server that does what a test says, and nothing else: it keeps packets and answers CONNECT with what it was given. */
