@@ -181,7 +181,7 @@ const planted: readonly Omit<Mutation, "world">[] = [
   },
   {
     name: "client: tells Success of a message that was refused",
-    file: "client/receive.ts",
+    file: "client/acknowledgements.ts",
     find: "type === PacketType.PUBCOMP ? ReasonCode.Success : reasonCode",
     replace: "ReasonCode.Success",
     seeds: 5,

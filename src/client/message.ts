@@ -5,7 +5,7 @@ import { PublishFlag, ReasonCode, Version } from "../mqtt/constants";
 import { Refusal } from "../mqtt/decoded";
 import { Receipt } from "../session/qos";
 import type { Client } from "./client";
-import { hasReceipt } from "./receive";
+import { hasReceipt } from "./receipts";
 import { ONE } from "./tables";
 
 export class Message {
