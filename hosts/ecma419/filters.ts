@@ -1,10 +1,17 @@
 // SUBSCRIBE and UNSUBSCRIBE of several Topic Filters: the core sends one packet for each; the application is told once, when
 // all are answered.
 
-import { writeFilter } from "../../src/client/accept";
+import { findFilter, writeFilter } from "../../src/client/accept";
 import type { Client } from "../../src/client/client";
+import { NONE } from "../../src/memory/layout";
 import { PacketType } from "../../src/mqtt/constants";
 import type { ControlMessage } from "./mqtt-client";
+
+/** A Topic Filter that the server, by its CONNACK, does not offer: Failure in 3.1.1, Unspecified error in 5.0. */
+const REFUSED = 0x80;
+
+/** Requests for one Topic Filter that wait for an answer: beyond them the oldest is not told of it. */
+const MOST_WAITING = 8;
 
 interface Request {
   operation: number;
@@ -29,13 +36,17 @@ export class Filters {
     const core = this.#core;
     const { blocks, subscriptions } = core;
     let blockCount = 0;
+    let rowCount = 0;
     for (const { topic, QoS = 0 } of items) {
       const length = typeof topic === "string" ? writeFilter(core, topic) : -1;
       if (length <= 0) throw new Error("invalid topic");
       if (![0, 1, 2].includes(QoS)) throw new RangeError("QoS");
+      // An application says it again after each CONNACK: what is there already takes nothing.
+      if (findFilter(core, length) !== NONE) continue;
       blockCount += blocks.blocksFor(length);
+      rowCount++;
     }
-    if (isSubscribe && (subscriptions.pool.free < items.length || blocks.available < blockCount)) {
+    if (isSubscribe && (subscriptions.pool.free < rowCount || blocks.available < blockCount)) {
       throw new Error("overflow");
     }
     const request: Request = {
@@ -46,12 +57,21 @@ export class Filters {
     };
     for (const [at, { topic, QoS = 0 }] of items.entries()) {
       const row = isSubscribe ? core.subscribe(topic, QoS) : core.unsubscribe(topic);
-      request.codes[at] = 0;
-      if (row < 0) continue; // UNSUBSCRIBE of what is not subscribed to: nothing to do, as a server says too
+      // UNSUBSCRIBE of what is not subscribed to: nothing to do, as a server says too. SUBSCRIBE of what can't be: refused.
+      request.codes[at] = row < 0 && isSubscribe ? REFUSED : 0;
+      if (row < 0) continue;
       request.left++;
-      this.#waiting.set(row, [...(this.#waiting.get(row) ?? []), { request, at }]);
+      this.#wait(row, request, at);
     }
     if (request.left === 0) this.#done(request);
+  }
+
+  #wait(row: number, request: Request, at: number): void {
+    const waiting = this.#waiting.get(row) ?? [];
+    // An application that subscribes at each CONNACK, on connections that end before the SUBACK, would fill the memory.
+    if (waiting.length === MOST_WAITING) waiting.shift();
+    waiting.push({ request, at });
+    this.#waiting.set(row, waiting);
   }
 
   answered(row: number, code: number): void {

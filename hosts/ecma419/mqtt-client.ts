@@ -252,12 +252,13 @@ export class MQTTClient {
     const { topic, QoS = 0, retain = false, byteLength = bytes.length } = options;
     if (typeof topic !== "string") throw new TypeError("topic required");
     if (byteLength < bytes.length) throw new RangeError("byteLength");
+    const id = this.#id(options.id);
     const row =
       byteLength === bytes.length
         ? this.#core.publish(topic, bytes, QoS, !!retain)
         : this.#core.publishStream(topic, bytes, byteLength, QoS, !!retain);
     if (row < 0) throw new Error(notAccepted(row));
-    this.#ids[row] = this.#id(options.id);
+    this.#ids[row] = id;
     this.#qos[row] = QoS;
   }
 

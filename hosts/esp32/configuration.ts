@@ -61,11 +61,15 @@ function byteLength(text: string): number {
   return length;
 }
 
+function isPassword(text: string): boolean {
+  return text.length >= 8 && byteLength(text) <= PASSWORD_BYTES;
+}
+
 /** Why such settings can't be, in words for people; "" when they can. Never repeats a password. */
 export function settingsProblem({ ssid, password, hostName }: Omit<Settings, "isProven">): string {
   if (ssid === "") return "The network's name is missing.";
   if (byteLength(ssid) > SSID_BYTES) return `The network's name is longer than ${SSID_BYTES} bytes.`;
-  if (password !== "" && (password.length < 8 || byteLength(password) > PASSWORD_BYTES)) {
+  if (password !== "" && !isPassword(password)) {
     return `A password has 8 to ${PASSWORD_BYTES} characters; leave it empty for an open network.`;
   }
   if (!/^[A-Za-z0-9]([A-Za-z0-9-]{0,30}[A-Za-z0-9])?$/.test(hostName)) {
@@ -149,10 +153,11 @@ export function configurationFrom(config: Readonly<Record<string, unknown>>, mem
     isProven: true,
   };
   const settings = memory.settings(built);
-  const problem = settings.ssid === "" ? "" : settingsProblem(settings);
+  // Its other settings count without a network too: the access point has the device's name.
+  const problem = settingsProblem(settings.ssid === "" ? { ...settings, ssid: "-" } : settings);
   if (problem !== "") throw new ConfigurationError(problem);
   const setupPassword = textOf(config, "setupPassword", "");
-  if (setupPassword !== "" && (setupPassword.length < 8 || setupPassword.length > PASSWORD_BYTES)) {
+  if (setupPassword !== "" && !isPassword(setupPassword)) {
     throw new ConfigurationError(`config.setupPassword has 8 to ${PASSWORD_BYTES} characters`);
   }
   const preset = textOf(config, "limits", "gateway");

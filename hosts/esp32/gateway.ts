@@ -222,7 +222,8 @@ export class Gateway {
   /** @param isTemporary there are settings, which may be right after all */
   #setUp(isTemporary: boolean): void {
     const { settings, setupPassword } = this.configuration;
-    const ssid = `${settings.hostName}-${serial()}`.slice(0, 32);
+    // 27, a hyphen and the four digits of the serial: 32, which is what a network's name can have.
+    const ssid = `${settings.hostName.slice(0, 27)}-${serial()}`;
     openAccessPoint({
       WiFi: OldWiFi,
       ssid,

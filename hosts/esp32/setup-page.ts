@@ -30,11 +30,17 @@ const PATIENCE_SECONDS = 10;
 /** Time for the last bytes to leave before the device goes on, s. */
 const LINGER_SECONDS = 2;
 const TICK = 1000;
+/** Bytes that become text at once. */
+const PIECE_BYTES = 64;
 
 interface Visit {
   socket: TCPModule;
   request: Uint8Array;
   length: number;
+  /** Where the body begins, and its bytes; 0 while the headers are not complete. */
+  headEnd: number;
+  wanted: number | undefined;
+  method: string;
   answer: Uint8Array | undefined;
   /** Bytes of the answer that are sent; bytes that can be written. */
   sent: number;
@@ -79,7 +85,8 @@ export class SetupPage {
   }
 
   #open(from: TCPModule): boolean {
-    const visit: Partial<Visit> = { length: 0, sent: 0, writable: 0, secondsLeft: PATIENCE_SECONDS };
+    const visit: Partial<Visit> = { length: 0, headEnd: 0, method: "", sent: 0, writable: 0 };
+    visit.secondsLeft = PATIENCE_SECONDS;
     try {
       visit.socket = new this.#options.TCP({
         from,
@@ -107,7 +114,8 @@ export class SetupPage {
     }
     visit.socket.read(visit.request.subarray(visit.length, visit.length + count));
     visit.length += count;
-    const request = parseRequest(visit.request, visit.length);
+    if (visit.headEnd === 0) visit.headEnd = headEnd(visit.request, visit.length - count, visit.length);
+    const request = visit.headEnd === 0 ? undefined : parseRequest(visit);
     if (request === undefined) {
       if (visit.length === REQUEST_BYTES) this.#refuse(visit, "413 Content Too Large");
     } else {
@@ -121,6 +129,8 @@ export class SetupPage {
     if (method !== "POST") return this.#refuse(visit, "405 Method Not Allowed");
     const entered = parseForm(body);
     if (entered === undefined) return this.#refuse(visit, "400 Bad Request");
+    // The password is never shown, so a blank one would be lost by changing the device's name.
+    if (entered.ssid === settings.ssid && entered.password === "") entered.password = settings.password;
     const problem = settingsProblem(entered);
     if (problem !== "") return this.#answer(visit, "200 OK", form(entered, problem));
     if (this.#saved === undefined) {
@@ -156,7 +166,11 @@ export class SetupPage {
     const count = Math.min(writable, answer.length - sent);
     if (count === 0) return;
     visit.sent += count;
-    visit.writable = visit.socket.write(answer.subarray(sent, sent + count)) ?? 0;
+    try {
+      visit.writable = visit.socket.write(answer.subarray(sent, sent + count)) ?? 0;
+    } catch {
+      visit.writable = 0; // the visitor is gone, which is told when all was read
+    }
     if (visit.sent === answer.length) visit.secondsLeft = LINGER_SECONDS;
   }
 
@@ -181,22 +195,33 @@ interface Request {
   body: string;
 }
 
-/** The request, or undefined while it is not complete. */
-function parseRequest(bytes: Uint8Array, length: number): Request | undefined {
-  const text = latin1(bytes, length);
-  const end = text.indexOf("\r\n\r\n");
-  if (end < 0) return undefined;
-  const head = text.slice(0, end);
-  const declared = /\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)/i.exec(head);
-  const wanted = declared === null ? 0 : Number(declared[1]);
-  const body = text.slice(end + 4, end + 4 + wanted);
-  if (body.length < wanted) return undefined;
-  return { method: /^([A-Z]{1,7}) /.exec(head)?.[1] ?? "", body };
+/** Where the body begins, or 0: the bytes from `from` on are new. Text is made once only: each piece of it is garbage. */
+function headEnd(bytes: Uint8Array, from: number, length: number): number {
+  for (let at = Math.max(from, 3); at < length; at++) {
+    if (bytes[at] === 10 && bytes[at - 1] === 13 && bytes[at - 2] === 10 && bytes[at - 3] === 13) return at + 1;
+  }
+  return 0;
 }
 
-function latin1(bytes: Uint8Array, length: number): string {
+/** The request, or undefined while its body is not complete. */
+function parseRequest(visit: Visit): Request | undefined {
+  const { request, headEnd } = visit;
+  if (visit.wanted === undefined) {
+    const head = latin1(request, 0, headEnd - 4);
+    const declared = /\r\ncontent-length:[ \t]*(\d{1,9})[ \t]*(?=\r\n|$)/i.exec(head);
+    visit.wanted = declared === null ? 0 : Number(declared[1]);
+    visit.method = /^([A-Z]{1,7}) /.exec(head)?.[1] ?? "";
+  }
+  if (visit.length - headEnd < visit.wanted) return undefined;
+  return { method: visit.method, body: latin1(request, headEnd, headEnd + visit.wanted) };
+}
+
+/** In pieces: a character at a time would take the square of its length, and all at once a large stack. */
+function latin1(bytes: Uint8Array, from: number, to: number): string {
   let text = "";
-  for (let i = 0; i < length; i++) text += String.fromCharCode(bytes[i]);
+  for (let at = from; at < to; at += PIECE_BYTES) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(at + PIECE_BYTES, to)));
+  }
   return text;
 }
 

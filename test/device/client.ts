@@ -144,6 +144,45 @@ export function clientOnDevice(sockets: "lwip" | "lin"): void {
       app.client.close();
     });
 
+    test("what is subscribed to already can be asked for again, although no more filters fit", () => {
+      const { scene, app } = connected();
+      const items = Array.from({ length: clientPresets.sensor.subscriptions }, (_, i) => ({ topic: `t/${i}` }));
+      app.subscribe(...items);
+      app.said.length = 0;
+      app.subscribe(...items);
+      expect(() => app.subscribe({ topic: "t/new" })).toThrow("overflow");
+      scene.run(1000);
+      expect(app.errors).toBe(0);
+      app.client.close();
+    });
+
+    test("a Topic Filter that can't be asked for is not told as granted", () => {
+      const answers: (number[] | undefined)[] = [];
+      const scene = new Scene({ sockets });
+      let isConnected = false;
+      const app = new Application(scene, {
+        version: 5,
+        onControl({ operation, payload }: ControlMessage) {
+          isConnected = true;
+          if (operation === MQTTClient.SUBACK) answers.push(payload);
+        },
+      });
+      scene.until(() => isConnected, "CONNACK");
+      app.client.write(null, { operation: MQTTClient.SUBSCRIBE, items: [{ topic: "a" }, { topic: "$share/g" }] });
+      scene.until(() => answers.length > 0, "SUBACK");
+      expect(answers).toEqual([[0, 0x80]]);
+      app.client.close();
+    });
+
+    test("a message with a number that can't be is not taken", () => {
+      const { scene, app } = connected();
+      app.subscribe({ topic: "a" });
+      expect(() => app.client.write("x", { topic: "a", QoS: 1, id: 65_536 })).toThrow(RangeError);
+      scene.run(1000);
+      expect(app.messages).toEqual([]);
+      app.client.close();
+    });
+
     test("a payload many times its memory goes out as there is room, and comes in pieces", () => {
       const { scene, app } = connected();
       app.subscribe({ topic: "big", QoS: 1 });

@@ -63,7 +63,7 @@ describe.each(widths.filter((bits) => bits === "32"))("the broker on the fakes, 
 // Suites of vitest, run by test/xs/suite.ts: as many tests as vitest counts.
 const suites = {
   "the transport's contract": { engine: contract, tests: 48 },
-  "the client's tests": { engine: client, tests: 16 },
+  "the client's tests": { engine: client, tests: 22 },
 };
 
 describe.each(widths)("on XS, %s bits", (bits) => {

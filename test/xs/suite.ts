@@ -55,6 +55,15 @@ function text(value: unknown): string {
   return isList(value) ? `[${Array.from(value).slice(0, 20).map(text).join(", ")}]` : String(value);
 }
 
+function thrownBy(body: () => unknown): unknown {
+  try {
+    body();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}
+
 export function expect(value: unknown) {
   const check = (holds: boolean, what: string, other: unknown): void => {
     if (!holds) throw new Error(`expected ${text(value)} ${what} ${text(other)}`);
@@ -63,6 +72,11 @@ export function expect(value: unknown) {
     toBe: (other: unknown) => check(Object.is(value, other), "to be", other),
     toEqual: (other: unknown) => check(equals(value, other), "to equal", other),
     toBeGreaterThan: (other: number) => check((value as number) > other, "to be greater than", other),
+    toThrow: (other: string | (new () => Error)) => {
+      const error = thrownBy(value as () => unknown);
+      const isIt = typeof other === "string" ? String(error).includes(other) : error instanceof other;
+      check(isIt, "to throw", other);
+    },
   };
 }
 

@@ -40,8 +40,8 @@ void midge_stay_awake(xsMachine *the)
 
 void midge_serial(xsMachine *the)
 {
-	uint8_t mac[8] = {0};
+	uint8_t mac[6] = {0};
 
-	esp_efuse_mac_get_default(mac);
+	esp_read_mac(mac, ESP_MAC_WIFI_STA);
 	xsmcSetInteger(xsResult, (mac[4] << 8) | mac[5]);
 }

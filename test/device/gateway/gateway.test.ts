@@ -7,7 +7,7 @@ import main from "../../../hosts/esp32/main";
 import { memoryWarning } from "../../../hosts/esp32/memory";
 import { presets } from "../../../src/memory/limits";
 import { Device, type DeviceOptions } from "../../support/moddable/device";
-import { announcements, type Radio, radio, timeServer } from "../../support/moddable/network";
+import { announcements, OldWiFi, type Radio, radio, timeServer } from "../../support/moddable/network";
 import { connect, type Peer } from "../../support/moddable/peer";
 import { type Nvs, nvs, restoreNvs } from "../../support/moddable/storage";
 import { wallClock } from "../../support/moddable/timer";
@@ -191,6 +191,28 @@ describe("a gateway that nobody has told a network", () => {
     expect(device.fault).toBeUndefined();
   });
 
+  test("keeps its serial at the end of the longest name", () => {
+    boot({ hostName: "x".repeat(32) });
+    expect(air.accessPoint?.ssid).toBe(`${"x".repeat(27)}-ab01`);
+  });
+
+  test("restarts when the access point can't be opened now, not at once", () => {
+    const opens = vi.spyOn(OldWiFi, "accessPoint").mockImplementation(() => {
+      throw new Error("no memory");
+    });
+    boot();
+    opens.mockRestore();
+    pass(5);
+    expect(chip.lines.at(-1)).toContain("Midge does not start: no memory");
+    expect(chip.restarts).toBe(0);
+    pass(10);
+    expect(chip.restarts).toBe(1);
+    chip.resetReason = 3;
+    boot({}, nvs(device));
+    expect(linesWith("started")[0]).toContain("no memory");
+    expect(air.accessPoint?.ssid).toBe("midge-ab01");
+  });
+
   test("whose access point has a password", () => {
     boot({ setupPassword: "only for me" });
     expect(air.accessPoint?.password).toBe("only for me");
@@ -246,6 +268,7 @@ describe("what can't be", () => {
     [{ changes: { connexions: 5 } }, 'limit "connexions": is no limit'],
     [{ port: "mqtt" }, "config.port must be a whole number from 1 to 65535"],
     [{ hostName: "my gateway" }, "letters, digits and hyphens"],
+    [{ hostName: "\u00fc".repeat(30), network: "" }, "letters, digits and hyphens"],
     [{ network: "x".repeat(40) }, "longer than 32 bytes"],
     [{ networkPassword: "short" }, "8 to 63 characters"],
     [{ setupPassword: "short" }, "config.setupPassword has 8 to 63 characters"],

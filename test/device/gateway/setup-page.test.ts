@@ -125,6 +125,11 @@ describe("what is entered", () => {
     expect(saved).toEqual([{ ssid: "cafe", password: "", hostName: "midge" }]);
   });
 
+  test("a password left blank stays as it is while the network does", () => {
+    post(`ssid=${encodeURIComponent('<b>"home"</b>')}&password=&host=renamed`);
+    expect(saved).toEqual([{ ssid: '<b>"home"</b>', password: "secret-password", hostName: "renamed" }]);
+  });
+
   test("of two who save at once the first counts, once", () => {
     const peers = [open(), open()];
     for (const [index, peer] of peers.entries()) {
@@ -188,6 +193,18 @@ describe("what a page must bear", () => {
     }
     expect(device.fault).toBeUndefined();
     device.run(15_000);
+    expect(ask("GET / HTTP/1.1\r\n\r\n").answer).toContain("200 OK");
+  });
+
+  test.each([
+    ["an end", (peer: Peer) => peer.end()],
+    ["a reset", (peer: Peer) => peer.reset()],
+  ])("%s right behind a request: there is nobody to answer", (_, gone) => {
+    const peer = open();
+    peer.send(bytes("GET / HTTP/1.1\r\n\r\n"));
+    gone(peer);
+    device.run(1000);
+    expect(device.fault).toBeUndefined();
     expect(ask("GET / HTTP/1.1\r\n\r\n").answer).toContain("200 OK");
   });
 

@@ -23,7 +23,8 @@ export default function main(): void {
       isConnected = operation !== DISCONNECT;
       if (operation !== CONNACK) return;
       client.write(null, { operation: SUBSCRIBE, items: [{ topic: "sensor-1/set", QoS: 1 }] });
-      client.write("here", { topic: state, QoS: 1, retain: true });
+      // QoS 0: what is not sent before the connection ends is forgotten, and can't pile up.
+      client.write("here", { topic: state, retain: true });
     },
     onReadable(_count, { topic }) {
       const payload = new Uint8Array(client.read() as ArrayBuffer);
