@@ -332,8 +332,13 @@ export class Client {
   /** Does a bounded amount of work. True when more waits. Call it at least every 100 ms, for the time limits. */
   step(): boolean {
     this.time.read();
+    if (this.#isReady) this.#work();
+    // Last: an answer that is here is not missed, and what the application holds back is not either.
     this.#checkTime();
-    if (!this.#isReady) return false;
+    return this.#isReady;
+  }
+
+  #work(): void {
     this.#isReady = false;
     if (this.isOnline) {
       if (receive(this)) this.#isReady = true;
@@ -344,7 +349,6 @@ export class Client {
       this.end(ClientCause.Lost);
     }
     if (this.waits !== Waits.Nothing && this.#isWaitOver()) this.#isReady = true;
-    return this.#isReady;
   }
 
   /** An acknowledgement that went out has made room for what is to be read next, or none is left that could. */

@@ -156,6 +156,28 @@ describe.each(levels)("version %i", (version) => {
     expect(events.said).toEqual(["connected false", "disconnected 0x102"]);
   });
 
+  test("does not take a server for silent while the application takes a message byte by byte", () => {
+    const peer = start({ version, clientId: "c", keepAlive: 2 });
+    const { client, events, settle } = peer;
+    client.subscribe("t", 0);
+    settle();
+    const payload = "0123456789".repeat(20);
+    events.most = 1;
+    join(peer, 4, "o").send(publish({ level: 4, topic: "t", payload }));
+    for (let i = 0; i < payload.length; i++) {
+      // The host asks it to work once, right after the application has said that it takes more.
+      peer.harness.clock.milliseconds += 100;
+      client.resume();
+      client.step();
+      peer.harness.settle();
+    }
+    events.most = Number.POSITIVE_INFINITY;
+    client.resume();
+    settle();
+    expect(events.messages).toEqual([`t ${payload} q0`]);
+    expect(events.said.filter((line) => line.startsWith("disconnected"))).toEqual([]);
+  });
+
   // Each byte of CONNECT, PUBLISH and PUBREL, each byte of CONNACK, PUBACK, PUBREC and PUBCOMP.
   describe.each([1, 2])("QoS %i", (qos) => {
     test.each(["cutUp", "cutDown"] as const)(
