@@ -48,6 +48,7 @@ export class Sender {
   /** PINGREQ goes out in this step; the server owes PINGRESP. */
   ping(): void {
     const client = this.#client;
+    if (this.#isPingWanted) return; // it has to wait for room
     this.#isPingWanted = true;
     if (!client.isPingOwed) client.pingSentAt = client.time.now;
     client.isPingOwed = true;
