@@ -15,6 +15,7 @@ import { type PresetName, presets } from "../../src/memory/limits";
 import { Device } from "../support/moddable/device";
 import { connect, type Peer } from "../support/moddable/peer";
 import { host } from "../xs/host";
+import { Meter } from "../xs/meter";
 import { CONNECT, Packet, PINGREQ, PUBACK, PUBCOMP, PUBLISH, PUBREC, PUBREL, SUBSCRIBE } from "../xs/packet";
 
 const CONNACK = 2;
@@ -177,18 +178,14 @@ function main(): void {
   let next = 0;
   while (next < 100) round(writer, next++);
   const end = next + rounds;
-  host.collect();
-  const slots = host.slots();
-  const chunks = host.chunks();
-  const collections = host.collections();
+  const meter = new Meter();
+  meter.start();
   while (next < end) round(writer, next++);
-  const slotsAfter = host.slots();
-  const chunksAfter = host.chunks();
-  const collectionsAfter = host.collections();
+  const { slots, chunks, collections } = meter.stop();
   const got = clients.map(({ counts }) => counts[PUBLISH]);
   host.print(`rounds ${next} got ${got.join(" ")} answered ${writer.counts[PUBACK]} ${writer.counts[PUBCOMP]}`);
   host.print(`pings ${writer.counts[PINGRESP]} sent ${broker.counter("publishSent")}`);
-  host.print(`allocated ${slotsAfter - slots} ${chunksAfter - chunks} ${collectionsAfter - collections}`);
+  host.print(`allocated ${slots} ${chunks} ${collections}`);
 }
 
 (globalThis as unknown as { main: () => void }).main = main;

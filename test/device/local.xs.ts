@@ -13,6 +13,7 @@ import type { ClientEvents } from "../../src/client/ports";
 import { presets } from "../../src/memory/limits";
 import { Device } from "../support/moddable/device";
 import { host } from "../xs/host";
+import { Meter } from "../xs/meter";
 
 const MESSAGES = 1000;
 /** The first messages. */
@@ -64,19 +65,15 @@ function main(): void {
     device.run(200);
   };
   for (let i = 0; i < WARM_UP; i++) trip(i % 3);
-  host.collect();
-  const slots = host.slots();
-  const chunks = host.chunks();
-  const collections = host.collections();
+  const meter = new Meter();
+  meter.start();
   for (let i = 0; i < MESSAGES; i++) {
     trip(i % 3);
     if (plants) planted[0] = { i };
   }
-  const slotsAfter = host.slots();
-  const chunksAfter = host.chunks();
-  const collectionsAfter = host.collections();
+  const { slots, chunks, collections } = meter.stop();
   host.print(`published ${published} received ${received}`);
-  host.print(`allocated ${slotsAfter - slots} ${chunksAfter - chunks} ${collectionsAfter - collections}`);
+  host.print(`allocated ${slots} ${chunks} ${collections}`);
 }
 
 (globalThis as unknown as { main: () => void }).main = main;

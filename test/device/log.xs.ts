@@ -4,6 +4,7 @@ import { DeviceLog } from "../../hosts/esp32/log";
 import { Level } from "../../hosts/text/events";
 import { Drop, Event, Hold } from "../../src/events";
 import { host } from "../xs/host";
+import { Meter } from "../xs/meter";
 
 const EVENTS = 1000;
 let lines = 0;
@@ -17,21 +18,17 @@ function main(): void {
   const plants = host.args[0] === "plant";
   for (let i = 0; i < 10; i++) log.event(Event.Connected, 1, 0); // the lines of this second are used up
   log.event(Event.Dropped, 1, Drop.QueueFull);
-  host.collect();
-  const slots = host.slots();
-  const chunks = host.chunks();
-  const collections = host.collections();
+  const meter = new Meter();
+  meter.start();
   for (let i = 0; i < EVENTS; i++) {
     log.event(Event.Held, 1, Hold.Room); // above its level
     log.event(Event.Dropped, 1, Drop.QueueFull); // counted
     log.event(Event.Connected, 1, 0); // left out
     if (plants && i < 20) log.tick();
   }
-  const slotsAfter = host.slots();
-  const chunksAfter = host.chunks();
-  const collectionsAfter = host.collections();
+  const { slots, chunks, collections } = meter.stop();
   host.print(`lines ${lines > 3}`);
-  host.print(`allocated ${slotsAfter - slots} ${chunksAfter - chunks} ${collectionsAfter - collections}`);
+  host.print(`allocated ${slots} ${chunks} ${collections}`);
 }
 
 (globalThis as unknown as { main: () => void }).main = main;

@@ -7,6 +7,7 @@ import Timer from "timer";
 import { Device } from "../support/moddable/device";
 import { connect } from "../support/moddable/peer";
 import { host } from "../xs/host";
+import { Meter } from "../xs/meter";
 
 const ROUND_TRIPS = 1000;
 const device = new Device();
@@ -45,19 +46,15 @@ function main(): void {
   };
   trip();
   const plants = host.args[0] === "plant";
-  host.collect();
-  const slots = host.slots();
-  const chunks = host.chunks();
-  const collections = host.collections();
+  const meter = new Meter();
+  meter.start();
   for (let i = 0; i < ROUND_TRIPS; i++) {
     trip();
     if (plants) planted[0] = { echoes };
   }
-  const slotsAfter = host.slots();
-  const chunksAfter = host.chunks();
-  const collectionsAfter = host.collections();
+  const { slots, chunks, collections } = meter.stop();
   host.print(`echoes ${echoes} ticks ${ticks >= ROUND_TRIPS}`);
-  host.print(`allocated ${slotsAfter - slots} ${chunksAfter - chunks} ${collectionsAfter - collections}`);
+  host.print(`allocated ${slots} ${chunks} ${collections}`);
 }
 
 (globalThis as unknown as { main: () => void }).main = main;

@@ -8,12 +8,13 @@
 
 import { Broker, type PresetName, presets } from "../../src/index";
 import { host } from "./host";
+import { Meter } from "./meter";
 import { TcpTransport } from "./tcp-transport";
 
-const { slots, chunks, collections } = host;
 const clock = { now: host.now, wall: () => 0 };
 const log = { event: () => {} };
 const planted: object[] = [{}];
+const meter = new Meter();
 
 let broker: Broker;
 let transport: TcpTransport;
@@ -22,9 +23,6 @@ let control = -1;
 let endsAt = 0;
 let isReady = false;
 let mayPlant = false;
-let slotsBefore = 0;
-let chunksBefore = 0;
-let collectionsBefore = 0;
 
 function main(): void {
   const [preset, milliseconds, plant] = host.args;
@@ -40,7 +38,10 @@ function main(): void {
 }
 
 function poll(): boolean {
-  if (!isReady) begin();
+  if (!isReady) {
+    isReady = true;
+    meter.start();
+  }
   transport.poll(broker, listener);
   let more = true;
   for (let steps = 0; more && steps < 100; steps++) more = broker.step();
@@ -56,29 +57,10 @@ function poll(): boolean {
   return true;
 }
 
-/** Before the first packet, and after all that was garbage from the start is gone. */
-function begin(): void {
-  isReady = true;
-  host.collect();
-  slotsBefore = slots();
-  chunksBefore = chunks();
-  collectionsBefore = collections();
-}
-
 function report(): void {
-  const slotsAfter = slots();
-  const chunksAfter = chunks();
-  const collectionsAfter = collections();
+  const allocated = meter.stop();
   const counters = broker.counters();
-  host.print(
-    `report ${JSON.stringify({
-      slots: slotsAfter - slotsBefore,
-      chunks: chunksAfter - chunksBefore,
-      collections: collectionsAfter - collectionsBefore,
-      accepted: transport.accepted,
-      counters,
-    })}`,
-  );
+  host.print(`report ${JSON.stringify({ ...allocated, accepted: transport.accepted, counters })}`);
 }
 
 Object.assign(globalThis, { main, poll });

@@ -2,8 +2,6 @@
 // MQTT.js sends through Midge on Node.js, or through Debian's Mosquitto. After each test the engine says what it allocated
 // meanwhile: nothing, whatever happened to its connection.
 
-import { once } from "node:events";
-import { connect } from "node:net";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { presets } from "../../src/memory/limits";
 import { connectJs, type JsClient } from "../interop/clients";
@@ -11,6 +9,8 @@ import { Cutter } from "../interop/cutter";
 import { findCommand, startServer } from "../interop/server";
 import { Random } from "../support/random";
 import { engineFor } from "./engine";
+import type { Allocated } from "./meter";
+import { report } from "./report";
 import { type Run, start } from "./run.mjs";
 
 const { widths, script } = await engineFor("client.ts");
@@ -20,10 +20,7 @@ const kinds = present ? (["midge", "mosquitto"] as const) : (["midge"] as const)
 const NOTHING = { slots: 0, chunks: 0, collections: 0 };
 const has32 = widths.includes("32");
 
-interface Report {
-  slots: number;
-  chunks: number;
-  collections: number;
+interface Report extends Allocated {
   connectedCount: number;
   publishedCount: number;
   receivedCount: number;
@@ -40,22 +37,13 @@ async function startEcho(port: number, version: number, ...args: string[]): Prom
   await running.line("subscribed");
 }
 
-async function report(run: Run): Promise<Report> {
-  const socket = connect({ host: "127.0.0.1", port: Number(await run.line("control ")) });
-  socket.on("error", () => {});
-  await once(socket, "connect");
-  const { code, errors } = await run.done;
-  expect(code, errors).toBe(0);
-  return JSON.parse(await run.line("report "));
-}
-
 // Before the servers go, which stop after it.
 afterEach(async () => {
   if (running === undefined) return;
   const run = running;
   running = undefined;
   if (run.ended) throw new Error(`the engine ended: ${run.errors}`);
-  expect(await report(run)).toMatchObject(expected);
+  expect(await report<Report>(run)).toMatchObject(expected);
 });
 
 /** Of 8, 40 or 200 bytes. */

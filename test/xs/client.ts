@@ -15,12 +15,13 @@ import { Client, ClientState } from "../../src/client/client";
 import { type ClientLimits, clientPresets } from "../../src/client/limits";
 import type { ClientEvents } from "../../src/client/ports";
 import { host } from "./host";
+import { Meter } from "./meter";
 import { TcpStream } from "./tcp-stream";
 
-const { slots, chunks, collections } = host;
 const limits: ClientLimits = { ...clientPresets.sensor, reconnectMilliseconds: 20, reconnectMostMilliseconds: 100 };
 const LARGEST = 200;
 const planted: object[] = [{}];
+const meter = new Meter();
 const ROUNDS = 20;
 /** A literal would be a new string where it is used. */
 const SUBSCRIBED = "subscribed";
@@ -198,9 +199,6 @@ let control = -1;
 let endsAt = 0;
 let isReady = false;
 let mayPlant = false;
-let slotsBefore = 0;
-let chunksBefore = 0;
-let collectionsBefore = 0;
 let random = 1;
 
 function next(): number {
@@ -229,7 +227,10 @@ function main(): void {
 }
 
 function poll(): boolean {
-  if (!isReady) begin();
+  if (!isReady) {
+    isReady = true;
+    meter.start();
+  }
   stream.poll(client);
   let more = true;
   for (let steps = 0; more && steps < 100; steps++) {
@@ -259,30 +260,10 @@ function isDone(): boolean {
   return application.receivedCount >= 3 * ROUNDS && application.publishedCount >= 3 * ROUNDS;
 }
 
-/** Before the first packet, and after all that was garbage from the start is gone. */
-function begin(): void {
-  isReady = true;
-  host.collect();
-  slotsBefore = slots();
-  chunksBefore = chunks();
-  collectionsBefore = collections();
-}
-
 function report(): void {
-  const slotsAfter = slots();
-  const chunksAfter = chunks();
-  const collectionsAfter = collections();
+  const allocated = meter.stop();
   const { connectedCount, publishedCount, receivedCount } = application;
-  host.print(
-    `report ${JSON.stringify({
-      slots: slotsAfter - slotsBefore,
-      chunks: chunksAfter - chunksBefore,
-      collections: collectionsAfter - collectionsBefore,
-      connectedCount,
-      publishedCount,
-      receivedCount,
-    })}`,
-  );
+  host.print(`report ${JSON.stringify({ ...allocated, connectedCount, publishedCount, receivedCount })}`);
 }
 
 Object.assign(globalThis, { main, poll });

@@ -2,9 +2,8 @@
 // for each control, a short run in which one thing is planted in the middle of the core's work.
 
 import { host } from "./host";
+import { type Allocated, Meter } from "./meter";
 import type { Kind } from "./traffic";
-
-const { slots, chunks, collections } = host;
 
 /** Until every pool has had its first rows taken. */
 const WARM_UP_STEPS = 100;
@@ -33,10 +32,7 @@ const plants = {
   },
 };
 
-interface Counts {
-  slots: number;
-  chunks: number;
-  collections: number;
+interface Counts extends Allocated {
   /** Packets of the kind. */
   steps: number;
   /** Packets that the core received and sent. */
@@ -46,28 +42,18 @@ interface Counts {
 /** Runs until `steps` packets of the kind were sent, and the core had `packets`; prints one line of JSON. */
 export function count(subject: Kind, world: Counted, steps: number, packets: number): void {
   let next = 0;
+  const meter = new Meter();
 
   function measure(leastSteps: number, leastPackets: number): Counts {
     const from = next;
     const packetsBefore = world.packets;
     const endPackets = packetsBefore + leastPackets;
-    host.collect();
-    const slotsBefore = slots();
-    const chunksBefore = chunks();
-    const collectionsBefore = collections();
+    meter.start();
     while (next - from < leastSteps || world.packets < endPackets) {
       subject.step(next++);
     }
-    const slotsAfter = slots();
-    const chunksAfter = chunks();
-    const collectionsAfter = collections();
-    return {
-      slots: slotsAfter - slotsBefore,
-      chunks: chunksAfter - chunksBefore,
-      collections: collectionsAfter - collectionsBefore,
-      steps: next - from,
-      packets: world.packets - packetsBefore,
-    };
+    const allocated = meter.stop(); // before the answer, which is an object too
+    return { ...allocated, steps: next - from, packets: world.packets - packetsBefore };
   }
 
   function control(plant: () => void): Counts {

@@ -3,13 +3,13 @@
 // allocated meanwhile: nothing, whatever the clients did.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { connect } from "node:net";
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
 import { presets } from "../../src/memory/limits";
 import { connectJs, JsClient, RawClient, sleep, until, versions } from "../interop/clients";
 import { findCommand } from "../interop/server";
 import { engineFor } from "./engine";
+import type { Allocated } from "./meter";
+import { report } from "./report";
 import { type Run, start } from "./run.mjs";
 
 const { widths, script } = await engineFor("broker.ts");
@@ -18,10 +18,7 @@ const limits = presets.esp32;
 const machine = process.env.MIDGE_XS_MACHINE?.split(" ") ?? [];
 const NOTHING = { slots: 0, chunks: 0, collections: 0 };
 
-interface Report {
-  slots: number;
-  chunks: number;
-  collections: number;
+interface Report extends Allocated {
   accepted: number;
   counters: Record<string, number>;
 }
@@ -37,22 +34,13 @@ async function startBroker(...args: string[]): Promise<number> {
   return Number(await running.line("port "));
 }
 
-async function report(run: Run): Promise<Report> {
-  const socket = connect({ host: "127.0.0.1", port: Number(await run.line("control ")) });
-  socket.on("error", () => {});
-  await once(socket, "connect");
-  const { code, errors } = await run.done;
-  expect(code, errors).toBe(0);
-  return JSON.parse(await run.line("report "));
-}
-
 // Before those of ../interop/clients cut the clients off: the broker goes first.
 afterEach(async () => {
   if (running === undefined) return;
   const run = running;
   running = undefined;
   if (run.ended) throw new Error(`the engine ended: ${run.errors}`);
-  expect(await report(run)).toMatchObject(expected);
+  expect(await report<Report>(run)).toMatchObject(expected);
 });
 
 const has32 = widths.includes("32");
@@ -352,7 +340,7 @@ describe.runIf(has32)("the engine's report", () => {
     }
     const run = running as Run;
     running = undefined;
-    const { accepted, counters, ...allocated } = await report(run);
+    const { accepted, counters, ...allocated } = await report<Report>(run);
     expect(accepted).toBe(50);
     expect(counters.connected).toBe(50);
     expect(allocated).toEqual(NOTHING);

@@ -16,23 +16,20 @@ import type { Transport } from "../../src/ports";
 import { clientKinds } from "./client-traffic";
 import { ClientWorld } from "./client-world";
 import { host } from "./host";
+import { type Allocated, Meter } from "./meter";
 import { type Kind, kinds } from "./traffic";
 import { World } from "./world";
 
-const { slots, chunks, collections } = host;
 const PACKETS = 500;
 
 /** What is in use once all garbage is gone. */
 function inUse(): { slots: number; chunks: number } {
   host.collect();
-  return { slots: slots(), chunks: chunks() };
+  return { slots: host.slots(), chunks: host.chunks() };
 }
 
-interface Load {
+interface Load extends Allocated {
   kind: string;
-  slots: number;
-  chunks: number;
-  collections: number;
   /** The most slots of stack that the core took so far, the clients' answers to what it sends on top. */
   stack: number;
 }
@@ -112,22 +109,16 @@ interface Pools {
 function load(kind: string, world: World, subject: Kind, subjects: Pools, lowest: Lowest): Load {
   world.measureStack = host.stack;
   subject.prepare();
-  host.collect();
-  const slotsBefore = slots();
-  const chunksBefore = chunks();
-  const collectionsBefore = collections();
+  const meter = new Meter();
+  meter.start();
   for (let i = 0; i < PACKETS; i++) subject.step(i);
-  const slotsAfter = slots();
-  const chunksAfter = chunks();
-  const collectionsAfter = collections();
+  const allocated = meter.stop();
   for (const { name, capacity, lowestFree } of subjects.pools()) {
     lowest[name] = [capacity, Math.min(lowestFree, lowest[name]?.[1] ?? capacity)];
   }
   return {
     kind,
-    slots: slotsAfter - slotsBefore,
-    chunks: chunksAfter - chunksBefore,
-    collections: collectionsAfter - collectionsBefore,
+    ...allocated,
     stack: host.peakStack() - world.stackAtStep,
   };
 }
